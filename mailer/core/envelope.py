@@ -1,0 +1,18 @@
+"""What goes over the wire: one reverse-path, one recipient, one message (RFC 5321 section 2.3.1, standards F18)."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One SMTP transaction.
+
+    `sender` is the signed return path, `recipient` the stored address octet for octet, both ``local@domain``
+    without angle brackets and in ASCII unless `smtputf8`. `payload` is the whole message: CRLF line ends, no
+    octet over 127 unless `smtputf8`, not yet dot-stuffed.
+    """
+
+    sender: str
+    recipient: str
+    payload: bytes
+    smtputf8: bool = False
