@@ -1,0 +1,158 @@
+"""Who gets a mailing, and why not: one rule, asked of one member's facts.
+
+The answer is *in*, *out because ...*, *unmailable* (printed letters), or *not a candidate*. `mailer.models.audience`
+compiles the same rule to SQL; a property test holds the two equal on both databases (standards P8).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Standing(StrEnum):
+    """What a person is to the organisation."""
+
+    MEMBER = "member"
+    SUPPORTER = "supporter"
+    CLAIMED = "claimed"
+
+
+class SubscriptionState(StrEnum):
+    """What the ledger says now for one member and one stream."""
+
+    ACTIVE = "active"
+    LEFT = "left"
+
+
+class Reason(StrEnum):
+    """Why a candidate does not get a mailing, in the order in which the questions are asked."""
+
+    NOT_CONFIRMED = "not_confirmed"
+    WRONG_STANDING = "wrong_standing"
+    SUPPRESSED = "suppressed"
+    LEFT = "left"
+    NO_CONSENT = "no_consent"
+    MAILBOX_SUPPRESSED = "mailbox_suppressed"
+    UNDELIVERABLE = "undeliverable"
+    NOT_ON_ALLOW_LIST = "not_on_allow_list"
+
+
+#: The reasons as a person would say them.
+IN_WORDS: Mapping[Reason, str] = {
+    Reason.NOT_CONFIRMED: "the secretary has not yet confirmed them as a member or supporter",
+    Reason.WRONG_STANDING: "this list is not for people of their standing",
+    Reason.SUPPRESSED: "they asked us to write no more, or to be forgotten",
+    Reason.LEFT: "they left this list",
+    Reason.NO_CONSENT: "there is no proven consent for this list",
+    Reason.MAILBOX_SUPPRESSED: "nobody at this address wants mail from us",
+    Reason.UNDELIVERABLE: "mail to this address came back: it needs a new address",
+    Reason.NOT_ON_ALLOW_LIST: "this is not the production site, and the address is not on its allow-list",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AllowList:
+    """Off production, only these are mailed (standards P24): whole domains, and single addresses in normal form."""
+
+    domains: frozenset[str] = frozenset()
+    addresses: frozenset[str] = frozenset()
+
+    def allows(self, normal: str) -> bool:
+        """Whether a mailbox in normal form may be written to."""
+        return normal in self.addresses or normal.rpartition("@")[2] in self.domains
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Whom a mailing is for.
+
+    `streams` maps a stream's number to the region one must live in to be reached by it (None: anywhere); `regions`
+    are those whose people are candidates (None: the whole organisation).
+    """
+
+    streams: Mapping[int, int | None]
+    regions: frozenset[int] | None
+    standings: frozenset[Standing] = frozenset({Standing.MEMBER, Standing.SUPPORTER})
+
+    def narrowed(self, regions: frozenset[int] | None) -> "Rule":
+        """The part of the rule that lies within `regions`: what an author's scope leaves of it today."""
+        if regions is None:
+            return self
+        mine = regions if self.regions is None else self.regions & regions
+        return Rule(self.streams, mine, self.standings)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What must be known of a member at one moment."""
+
+    standing: Standing
+    regions: frozenset[int] = frozenset()
+    subscriptions: Mapping[int, SubscriptionState] = field(default_factory=dict)
+    suppressed: bool = False
+    mailbox: str | None = None
+    mailbox_suppressed: bool = False
+    undeliverable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    """The member gets the mailing, by this stream."""
+
+    stream: int
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """The member is a candidate and does not get it, because ..."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Unmailable:
+    """The member has no mailbox: listed for printing."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotACandidate:
+    """The mailing is not for the member's region."""
+
+
+Decision = In | Out | Unmailable | NotACandidate
+
+
+def decide(rule: Rule, facts: Facts, allow_list: AllowList | None = None) -> Decision:
+    """Answer for one member, in the order of `Reason`; `allow_list` is None in production."""
+    if rule.regions is not None and not rule.regions & facts.regions:
+        return NotACandidate()
+    if facts.standing is Standing.CLAIMED:
+        return Out(Reason.NOT_CONFIRMED)
+    if facts.standing not in rule.standings:
+        return Out(Reason.WRONG_STANDING)
+    if facts.suppressed:
+        return Out(Reason.SUPPRESSED)
+    reachable = _reachable(rule, facts)
+    active = [stream for stream in reachable if facts.subscriptions.get(stream) is SubscriptionState.ACTIVE]
+    if not active and any(stream in facts.subscriptions for stream in reachable):
+        return Out(Reason.LEFT)
+    return _by_mailbox(facts, min(active, default=None), allow_list)
+
+
+def _reachable(rule: Rule, facts: Facts) -> list[int]:
+    """The streams that could carry the mailing to where the member lives."""
+    return [stream for stream, region in rule.streams.items() if region is None or region in facts.regions]
+
+
+def _by_mailbox(facts: Facts, stream: int | None, allow_list: AllowList | None) -> Decision:
+    if facts.mailbox is None:
+        return Unmailable()
+    if stream is None:
+        return Out(Reason.NO_CONSENT)
+    if facts.mailbox_suppressed:
+        return Out(Reason.MAILBOX_SUPPRESSED)
+    if facts.undeliverable:
+        return Out(Reason.UNDELIVERABLE)
+    if allow_list is not None and not allow_list.allows(facts.mailbox):
+        return Out(Reason.NOT_ON_ALLOW_LIST)
+    return In(stream)
