@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Generic, TypeVar
 
+from mailer.core import address
 from mailer.core.errors import MailerError
 
 T = TypeVar("T")
@@ -108,7 +109,9 @@ def many(item: Kind[T], expected: str, *, least: int = 0) -> Kind[tuple[T, ...]]
             try:
                 entries.append(item.read(entry))
             except KindError as refusal:
-                raise KindError(f"{entry!r} is not {item.expected}") from refusal
+                raise KindError(
+                    f"{entry!r}: {refusal}" if str(refusal) else f"{entry!r} is not {item.expected}"
+                ) from refusal
         if any(entry in entries[:index] for index, entry in enumerate(entries)):
             raise KindError("an entry stands twice")
         return tuple(entries)
@@ -147,10 +150,5 @@ PARAGRAPHS = matching(
 SLUG = matching(
     "a short name of small letters, digits and single hyphens", r"(?=.{1,63}$)[a-z0-9]+(-[a-z0-9]+)*"
 )
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-DOMAIN = matching("a domain name such as example.org", rf"(?=.{{1,253}}$)({_LABEL}\.)+{_LABEL}")
-ADDRESS = matching(
-    "an e-mail address such as office@example.org",
-    rf"(?=[^@]{{1,64}}@)(?=.{{1,254}}$){_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_LABEL}",
-)
+DOMAIN = matching("a domain name such as example.org, in small letters", address.DOMAIN.pattern)
+ADDRESS = refined(LINE, "an e-mail address such as office@example.org", lambda text: address.parse(text).text)

@@ -1,0 +1,385 @@
+"""config.toml -> a frozen Config. The only reader of that file and of the environment.
+
+It holds what a machine needs before the database speaks. Any key may be overridden by `MAILER_SECTION__KEY`,
+or by `MAILER_SECTION__KEY_FILE`, which names a file that holds the value. Unknown keys are errors, and all
+complaints come at once, each with its dotted key and what was expected (habits.md section 7). Doors pass
+values down: nothing below them asks for the configuration.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+from urllib.parse import urlsplit
+
+from mailer.core.configcheck import misfits
+from mailer.core.configkind import (
+    ALLOWED,
+    BASE_URL,
+    EHLO_NAME,
+    HOST,
+    LINES,
+    PROXY,
+    SECRET,
+    SENDER,
+    SOME_LINES,
+    TIME_ZONE,
+    TLS,
+    UNCERTAIN,
+    WEB_PAGE,
+    Tls,
+    Uncertain,
+    from_text,
+)
+from mailer.core.databaseurl import DATABASE_URL, SQLITE, Postgres, postgres
+from mailer.core.errors import MailerError
+from mailer.core.kind import (
+    ADDRESS,
+    DOMAIN,
+    FLAG,
+    LINE,
+    Kind,
+    KindError,
+    many,
+    matching,
+    nearest,
+    refined,
+    whole,
+)
+
+_PREFIX = "MAILER_"
+_PLACE = refined(LINE, "a path, taken from the folder of config.toml", Path)
+_SELECTOR = matching("letters, digits and hyphens", r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_PORTS = {Tls.IMPLICIT: 465, Tls.STARTTLS: 587, Tls.NONE: 25}
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigComplaint:
+    """A dotted key and what is wrong with it."""
+
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.message}"
+
+
+class ConfigError(MailerError, ValueError):
+    """The configuration cannot be used; `complaints` are all that is wrong with it."""
+
+    def __init__(self, source: Path, complaints: Iterable[ConfigComplaint]) -> None:
+        self.source = source
+        self.complaints = tuple(complaints)
+        lines = "\n".join(f"  {complaint}" for complaint in self.complaints)
+        super().__init__(f"{source} needs mending:\n{lines}")
+
+
+def _of(kind: Kind[Any], *, secret: bool = False) -> dict[str, Any]:
+    return {"kind": kind, "secret": secret}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where the pages are, and whether this is the site that people know."""
+
+    base_url: str = field(metadata=_of(BASE_URL))
+    production: bool = field(default=False, metadata=_of(FLAG))
+    trusted_proxies: tuple[str, ...] = field(
+        default=(), metadata=_of(many(PROXY, "a list of IP addresses or networks"))
+    )
+    allow_list: tuple[str, ...] = field(
+        default=(), metadata=_of(many(ALLOWED, 'a list of e-mail addresses and "@domains"'))
+    )
+
+    @property
+    def host(self) -> str:
+        """The host name that people see in links."""
+        return urlsplit(self.base_url).hostname or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """Who writes: what every letter says of its sender (standards F19, L16, P5)."""
+
+    name: str = field(metadata=_of(LINE))
+    postal_address: tuple[str, ...] = field(metadata=_of(SOME_LINES))
+    contact: str = field(metadata=_of(ADDRESS))
+    privacy_notice_url: str = field(metadata=_of(WEB_PAGE))
+    sender_name: str = field(metadata=_of(LINE))
+    sender_address: str = field(metadata=_of(SENDER))
+    reply_to: str = field(default="", metadata=_of(ADDRESS))
+    imprint: tuple[str, ...] = field(default=(), metadata=_of(LINES))
+    imprint_required: bool = field(default=False, metadata=_of(FLAG))
+    time_zone: str = field(default="Europe/London", metadata=_of(TIME_ZONE))
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Where this site keeps its files: keys, journals and, by default, the database."""
+
+    dir: Path = field(default=Path("var"), metadata=_of(_PLACE))
+
+    @property
+    def keys(self) -> Path:
+        """The folder of the key files."""
+        return self.dir / "keys"
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Which database: SQLite in the data directory, or PostgreSQL."""
+
+    url: str = field(default=SQLITE, repr=False, metadata=_of(DATABASE_URL, secret=True))
+
+    @property
+    def postgres(self) -> Postgres | None:
+        """The parts of a PostgreSQL address, None for SQLite."""
+        return postgres(self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class Smtp:
+    """The relay that letters are handed to (standards T1, T14, T16); `signs`: it adds the DKIM signature."""
+
+    host: str = field(metadata=_of(HOST))
+    port: int = field(default=0, metadata=_of(whole(1, 65535)))
+    tls: Tls = field(default=Tls.STARTTLS, metadata=_of(TLS))
+    user: str = field(default="", metadata=_of(LINE))
+    password: str = field(default="", repr=False, metadata=_of(SECRET, secret=True))
+    ehlo_name: str = field(default="", metadata=_of(EHLO_NAME))
+    ca_file: Path | None = field(default=None, metadata=_of(_PLACE))
+    signs: bool = field(default=False, metadata=_of(FLAG))
+
+
+@dataclass(frozen=True, slots=True)
+class Bounces:
+    """Where letters that cannot be delivered come back to."""
+
+    domain: str = field(metadata=_of(DOMAIN))
+    maildir: Path | None = field(default=None, metadata=_of(_PLACE))
+
+
+@dataclass(frozen=True, slots=True)
+class DkimKey:
+    """A private key that signs letters, and the name it is published under."""
+
+    selector: str = field(metadata=_of(_SELECTOR))
+    domain: str = field(metadata=_of(DOMAIN))
+    file: Path = field(metadata=_of(_PLACE))
+
+
+def _read_dkim_key(value: object) -> DkimKey:
+    if not isinstance(value, dict):
+        raise KindError
+    complaints: list[ConfigComplaint] = []
+    values = _read_section("", DkimKey, value, complaints)
+    if complaints:
+        raise KindError("; ".join(str(complaint) for complaint in complaints))
+    return DkimKey(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Dkim:
+    """The keys that sign; more than one where a receiver may know only one algorithm."""
+
+    keys: tuple[DkimKey, ...] = field(
+        default=(),
+        metadata=_of(
+            many(
+                Kind("a table with selector, domain and file", _read_dkim_key),
+                "a list of tables, each with selector, domain and file",
+            )
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """When a mailing leaves, and how long we try (design.md sections 2 and 4)."""
+
+    cool_off_minutes: int = field(default=10, metadata=_of(whole(0, 1440)))
+    grace_minutes: int = field(default=120, metadata=_of(whole(1, 10_080)))
+    not_after_hours: int = field(default=48, metadata=_of(whole(1, 720)))
+    prepare_ahead_minutes: int = field(default=30, metadata=_of(whole(0, 1440)))
+    give_up_hours: int = field(default=96, metadata=_of(whole(1, 240)))
+    uncertain: Uncertain = field(default=Uncertain.KEEP, metadata=_of(UNCERTAIN))
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All of config.toml; `source` is the file it was read from."""
+
+    source: Path
+    site: Site
+    organisation: Organisation
+    data: Data
+    database: Database
+    smtp: Smtp
+    bounces: Bounces
+    dkim: Dkim
+    sending: Sending
+
+
+_SECTIONS: Mapping[str, type] = {
+    name: hint for name, hint in get_type_hints(Config).items() if name != "source"
+}
+
+
+def known_keys() -> dict[str, str]:
+    """Every dotted key with what is expected of it, for the documents."""
+    own = {f"{s}.{f.name}": f.metadata["kind"].expected for s, cls in _SECTIONS.items() for f in fields(cls)}
+    return own | {f"dkim.keys.{f.name}": f.metadata["kind"].expected for f in fields(DkimKey)}
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
+    """Read the file (by default the one MAILER_CONFIG names, else ./config.toml) and the environment."""
+    environ = os.environ if environ is None else environ
+    source = (path or Path(environ.get("MAILER_CONFIG") or "config.toml")).absolute()
+    content = _content(source)
+    complaints: list[ConfigComplaint] = []
+    origins = _override(content, environ, complaints)
+    values = {
+        section: _read_section(f"{section}.", cls, content.pop(section, {}), complaints)
+        for section, cls in _SECTIONS.items()
+    }
+    complaints += [
+        ConfigComplaint(section, f"nobody knows this section; {nearest(section, _SECTIONS)}")
+        for section in content
+    ]
+    _locate(values, source.parent)
+    _fill_in(values)
+    flat = {f"{section}.{key}": value for section, keys in values.items() for key, value in keys.items()}
+    complaints += [ConfigComplaint(key, message) for key, message in misfits(flat)]
+    complaints += _unreadable(flat)
+    if complaints:
+        raise ConfigError(source, _in_order(complaints, origins))
+    return Config(source, **{section: cls(**values[section]) for section, cls in _SECTIONS.items()})
+
+
+def _content(source: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(source.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        message = "there is no such file; `mailer init` makes one, or MAILER_CONFIG names it"
+        raise ConfigError(source, [ConfigComplaint(source.name, message)]) from error
+    except OSError as error:
+        raise ConfigError(
+            source, [ConfigComplaint(source.name, f"cannot be read: {error.strerror}")]
+        ) from error
+    except ValueError as error:
+        raise ConfigError(source, [ConfigComplaint(source.name, f"this is not TOML: {error}")]) from error
+
+
+def _override(
+    content: dict[str, Any], environ: Mapping[str, str], complaints: list[ConfigComplaint]
+) -> dict[str, str]:
+    """Put the values from the environment in their places; returns which variable each key came from."""
+    origins: dict[str, str] = {}
+    for name in sorted(name for name in environ if name.startswith(_PREFIX) and "__" in name):
+        section, _, key = name.removeprefix(_PREFIX).lower().partition("__")
+        own = {f.name: f for f in fields(_SECTIONS[section])} if section in _SECTIONS else {}
+        named = own.get(key) or own.get(key.removesuffix("_file"))
+        if named is None:
+            known = [f"{_PREFIX}{s}__{f.name}".upper() for s, cls in _SECTIONS.items() for f in fields(cls)]
+            complaints.append(ConfigComplaint(name, f"nobody knows this variable; {nearest(name, known)}"))
+            continue
+        dotted = f"{section}.{named.name}"
+        if dotted in origins:
+            complaints.append(
+                ConfigComplaint(dotted, f"expected from {origins[dotted]} or from {name}, not both")
+            )
+        origins[dotted] = name
+        text = environ[name] if named.name == key else _file_content(dotted, name, environ[name], complaints)
+        table = content.setdefault(section, {})
+        if isinstance(table, dict) and text is not None:
+            table[named.name] = from_text(text, named.metadata["kind"].shape)
+    return origins
+
+
+def _file_content(dotted: str, name: str, file: str, complaints: list[ConfigComplaint]) -> str | None:
+    """What the named file holds, without its last line end; one that cannot be read is never passed over."""
+    try:
+        return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        complaints.append(
+            ConfigComplaint(dotted, f"expected a readable file in {name}, found {file!r}: {reason}")
+        )
+        return ""
+
+
+def _read_section(prefix: str, cls: type, table: object, complaints: list[ConfigComplaint]) -> dict[str, Any]:
+    """The values of a section that could be read, with the defaults of those left out."""
+    if not isinstance(table, dict):
+        complaints.append(ConfigComplaint(prefix.rstrip("."), f"expected a section, found {table!r}"))
+        return {}
+    known = {f.name: f for f in fields(cls)}
+    complaints += [
+        ConfigComplaint(prefix + key, f"nobody knows this key; {nearest(key, known)}")
+        for key in table
+        if key not in known
+    ]
+    values: dict[str, Any] = {}
+    for name, each in known.items():
+        if name not in table:
+            if each.default is MISSING:
+                message = f"missing, expected {each.metadata['kind'].expected}"
+                complaints.append(ConfigComplaint(prefix + name, message))
+            else:
+                values[name] = each.default
+            continue
+        kind: Kind[Any] = each.metadata["kind"]
+        try:
+            values[name] = kind.read(table[name])
+        except KindError as refusal:
+            message = kind.complaint(table[name], refusal, secret=each.metadata["secret"])
+            complaints.append(ConfigComplaint(prefix + name, message))
+    return values
+
+
+def _locate(values: dict[str, dict[str, Any]], folder: Path) -> None:
+    """Paths are taken from the folder of config.toml, wherever the command is called."""
+    for keys in values.values():
+        for key, value in keys.items():
+            if isinstance(value, Path):
+                keys[key] = folder / value.expanduser()
+    if "keys" in values["dkim"]:
+        located = (replace(key, file=folder / key.file.expanduser()) for key in values["dkim"]["keys"])
+        values["dkim"]["keys"] = tuple(located)
+
+
+def _fill_in(values: dict[str, dict[str, Any]]) -> None:
+    """The defaults that follow from other keys; a key that could not be read stays away."""
+    organisation, smtp, site = values["organisation"], values["smtp"], values["site"]
+    if organisation.get("reply_to") == "" and "contact" in organisation:
+        organisation["reply_to"] = organisation["contact"]
+    if smtp.get("port") == 0 and "tls" in smtp:
+        smtp["port"] = _PORTS[smtp["tls"]]
+    if smtp.get("ehlo_name") == "" and "base_url" in site:
+        smtp["ehlo_name"] = urlsplit(site["base_url"]).hostname or ""
+
+
+def _unreadable(values: Mapping[str, Any]) -> list[ConfigComplaint]:
+    """Files that a letter could not leave without: better missed now than at the due time."""
+    needed = [("smtp.ca_file", values.get("smtp.ca_file"))]
+    needed += [(f"dkim.keys[{n}].file", key.file) for n, key in enumerate(values.get("dkim.keys", ()), 1)]
+    return [
+        ConfigComplaint(key, f"expected a readable file, found nothing to read at {file}")
+        for key, file in needed
+        if file is not None and not (file.is_file() and os.access(file, os.R_OK))
+    ]
+
+
+def _in_order(complaints: list[ConfigComplaint], origins: Mapping[str, str]) -> list[ConfigComplaint]:
+    """The first complaint about each key, which is the cause of the others, and the variable that set it."""
+    firsts: dict[str, ConfigComplaint] = {}
+    for complaint in complaints:
+        firsts.setdefault(complaint.key, complaint)
+    return [
+        replace(each, message=f"{each.message} (set by {origins[key]})")
+        if key in origins and origins[key] not in each.message
+        else each
+        for key, each in firsts.items()
+    ]

@@ -1,0 +1,104 @@
+"""What must fit together in config.toml although each key alone is fine (standards T1, T14, T16, P5, F19).
+
+Each check names the keys it needs and is asked only if all of them could be read, so that one fault does not
+hide another and none is reported twice.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from mailer.core.configkind import Tls, is_loopback
+from mailer.core.domain import organisational, same_organisation
+
+_CHECKS: list[tuple[tuple[str, ...], Callable[..., str | None]]] = []
+
+
+def misfits(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The dotted key and the complaint of every check that fails; `values` holds what could be read."""
+    for keys, check in _CHECKS:
+        if all(key in values for key in keys):
+            complaint = check(*(values[key] for key in keys))
+            if complaint:
+                yield keys[0], complaint
+
+
+def _needs(*keys: str) -> Callable[[Callable[..., str | None]], Callable[..., str | None]]:
+    """Register a check; its complaints go to the first key."""
+
+    def register(check: Callable[..., str | None]) -> Callable[..., str | None]:
+        _CHECKS.append((keys, check))
+        return check
+
+    return register
+
+
+@_needs("site.base_url", "site.production")
+def _public_site(base_url: str, production: bool) -> str | None:
+    if production and is_loopback(urlsplit(base_url).hostname or ""):
+        return (
+            "expected a public https address while site.production is true: nobody else can open these links"
+        )
+    return None
+
+
+@_needs("smtp.tls", "smtp.host")
+def _encrypted(tls: Tls, host: str) -> str | None:
+    if tls is Tls.NONE and not is_loopback(host):
+        return f'expected "implicit" or "starttls-required": mail to {host} would travel in the clear'
+    return None
+
+
+@_needs("smtp.port", "smtp.host")
+def _no_direct_delivery(port: int, host: str) -> str | None:
+    if port == 25 and not is_loopback(host):
+        return "expected 587 or 465, the ports of a relay: port 25 is where mail servers speak to each other"
+    return None
+
+
+@_needs("smtp.password", "smtp.user")
+def _credentials(password: str, user: str) -> str | None:
+    if bool(password) != bool(user):
+        return "expected together with smtp.user, or neither of the two"
+    return None
+
+
+@_needs("smtp.ehlo_name", "smtp.host")
+def _named(ehlo_name: str, host: str) -> str | None:
+    if not is_loopback(host) and not ehlo_name.startswith("[") and is_loopback(ehlo_name):
+        return (
+            f"expected the full name of this machine, as mail.example.org: {ehlo_name!r} tells {host} nothing"
+        )
+    return None
+
+
+@_needs("organisation.imprint", "organisation.imprint_required")
+def _imprint(imprint: tuple[str, ...], required: bool) -> str | None:
+    if required and not imprint:
+        return "expected the promoter's name and postal address while organisation.imprint_required is true"
+    return None
+
+
+@_needs("bounces.domain", "organisation.sender_address")
+def _return_path(domain: str, sender_address: str) -> str | None:
+    sender = sender_address.rpartition("@")[2]
+    if not same_organisation(domain, sender):
+        own = f"bounces.{organisational(sender)}"
+        return f"expected a domain of the sender's own, such as {own}, found {domain!r}"
+    return None
+
+
+@_needs("dkim.keys", "organisation.sender_address")
+def _signature(keys: tuple[Any, ...], sender_address: str) -> str | None:
+    sender = sender_address.rpartition("@")[2]
+    foreign = sorted({key.domain for key in keys if not same_organisation(key.domain, sender)})
+    if foreign:
+        return f"expected keys of {organisational(sender)}, the sender's domain, found {', '.join(foreign)}"
+    return None
+
+
+@_needs("sending.not_after_hours", "sending.grace_minutes")
+def _grace(not_after_hours: int, grace_minutes: int) -> str | None:
+    if not_after_hours * 60 < grace_minutes:
+        return f"expected no less than sending.grace_minutes, which is {grace_minutes}"
+    return None
