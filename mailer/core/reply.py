@@ -1,0 +1,193 @@
+"""What an SMTP server says, read from octets into values (RFC 5321 section 4.2, RFC 2034; T4, T8, T13).
+
+Law of the file: lenient in form, strict in meaning. A bare LF ends a line, a code may stand alone and a line
+may be long; but a line without a code, or a reply whose lines disagree about it, is never guessed at. Text is
+made legible here, so that a server cannot write control characters into a log or a page.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+from mailer.core.errors import MailerError
+
+#: Octets of one reply. RFC 5321 allows lines of 512, and no honest server comes near this with all of them.
+REPLY_LIMIT = 64 * 1024
+
+# The second digit is not checked: unknown codes such as 299 or 475 are handled by their first (T4).
+_LINE = re.compile(rb"([2-5][0-9]{2})(?![0-9])(-?)[ \t]?(.*)", re.DOTALL)
+_STATUS = re.compile(r"([245])\.(?:0|[1-9][0-9]{0,2})\.(?:0|[1-9][0-9]{0,2})(?!\S)")
+
+
+class ProtocolError(MailerError, ValueError):
+    """The server said something that is not SMTP."""
+
+
+class Step(StrEnum):
+    """Where in the dialogue something was said, or was missing."""
+
+    CONNECT = "connect"
+    EHLO = "ehlo"
+    STARTTLS = "starttls"
+    AUTH = "auth"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    BODY = "body"
+    FINAL_DOT = "final_dot"
+    RSET = "rset"
+    QUIT = "quit"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply: its code, the enhanced status if that agrees with the code, and the words of each line."""
+
+    code: int
+    status: str | None
+    text: str
+
+    @property
+    def first_digit(self) -> int:
+        """What decides: 2 done, 3 go on, 4 not now, 5 not like this (RFC 5321 section 4.2.1)."""
+        return self.code // 100
+
+    def __str__(self) -> str:
+        return f"{self.code} {' '.join(self.text.split())}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one hand-over ended with.
+
+    `reply` is None when none came that can be believed; `note` then says why. A 2xx ends a hand-over only as
+    the answer to the final dot, and a 3xx never does: such values cannot be built.
+    """
+
+    step: Step
+    reply: Reply | None
+    final_dot_written: bool
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.reply is None or self.reply.first_digit in (4, 5):
+            return
+        if not (self.reply.first_digit == 2 and self.step is Step.FINAL_DOT and self.final_dot_written):
+            raise ValueError(f"A hand-over cannot end with {self.reply.code} at {self.step}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the server offered in its answer to EHLO (RFC 5321 section 4.1.1.1); keywords in any case."""
+
+    pipelining: bool = False
+    eight_bit_mime: bool = False
+    size: int | None = None  # None: not offered; 0: offered without a fixed limit (RFC 1870 section 4)
+    dsn: bool = False
+    smtputf8: bool = False
+    starttls: bool = False
+    enhanced_status_codes: bool = False
+    auth: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, ehlo: Reply) -> Self:
+        """Read the lines below the first, which only greets."""
+        offered: dict[str, list[str]] = {}
+        for line in ehlo.text.split("\n")[1:]:
+            # "AUTH=PLAIN LOGIN" is an old form that some servers send beside the standard one.
+            keyword, *parameters = line.upper().replace("AUTH=", "AUTH ", 1).split() or [""]
+            offered.setdefault(keyword, []).extend(parameters)
+        limit = (offered.get("SIZE") or ["0"])[0]
+        return cls(
+            pipelining="PIPELINING" in offered,
+            eight_bit_mime="8BITMIME" in offered,
+            size=(int(limit) if re.fullmatch("[0-9]{1,20}", limit) else 0) if "SIZE" in offered else None,
+            dsn="DSN" in offered,
+            smtputf8="SMTPUTF8" in offered,
+            starttls="STARTTLS" in offered,
+            enhanced_status_codes="ENHANCEDSTATUSCODES" in offered,
+            auth=frozenset(offered.get("AUTH", ())),
+        )
+
+
+class ReplyReader:
+    """Replies out of a stream of octets, however it is cut.
+
+    `take` raises only when it reaches the nonsense, so a reply that came before it is never lost.
+    """
+
+    __slots__ = ("_buffer", "_code", "_lines", "_size")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._lines: list[bytes] = []
+        self._code = b""
+        self._size = 0
+
+    def feed(self, octets: bytes | memoryview) -> None:
+        self._buffer += octets
+
+    @property
+    def empty(self) -> bool:
+        """Nothing has come that was not taken, not even a part of a reply."""
+        return not self._buffer and not self._lines
+
+    def take(self) -> Reply | None:
+        """The next whole reply, or None while there is not one."""
+        while (end := self._buffer.find(b"\n")) >= 0:
+            line = bytes(self._buffer[:end]).removesuffix(b"\r")
+            self._bound(end)
+            more = self._add(line)
+            del self._buffer[: end + 1]
+            self._size += end + 1
+            if not more:
+                return self._whole()
+        self._bound(len(self._buffer))
+        return None
+
+    def _bound(self, octets: int) -> None:
+        if self._size + octets > REPLY_LIMIT:
+            raise ProtocolError(f"The server sent a reply of more than {REPLY_LIMIT} octets.")
+
+    def _add(self, line: bytes) -> bool:
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise ProtocolError(f"The server sent a line that is not a reply: {_legible(line[:80])!r}.")
+        code, more, text = match.groups()
+        if self._lines and code != self._code:
+            raise ProtocolError(f"The server began a reply as {int(self._code)} and went on as {int(code)}.")
+        self._code = code
+        self._lines.append(text)
+        return bool(more)
+
+    def _whole(self) -> Reply:
+        code, text = int(self._code), "\n".join(map(_legible, self._lines))
+        self._lines, self._size = [], 0
+        return Reply(code, _status(code, text), text)
+
+
+def parse(octets: bytes) -> Reply:
+    """Exactly one whole reply, as for a scripted answer; anything else is refused."""
+    reader = ReplyReader()
+    reader.feed(octets)
+    reply = reader.take()
+    if reply is None or not reader.empty:
+        raise ProtocolError(f"This is not exactly one reply: {_legible(octets[:80])!r}.")
+    return reply
+
+
+def _status(code: int, text: str) -> str | None:
+    """The first status whose class agrees with the code; otherwise the code alone is trusted (T13)."""
+    for line in text.split("\n"):
+        match = _STATUS.match(line)
+        if match and int(match[1]) == code // 100:
+            return match[0]
+    return None
+
+
+def _legible(octets: bytes) -> str:
+    text = octets.decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
