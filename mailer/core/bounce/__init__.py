@@ -1,0 +1,31 @@
+"""What came back: bytes in, findings out. Never raises, never acts, reads 2 MB and 20 levels at most (B10).
+
+`_DETECTORS` is the algorithm: most authoritative first, and the first that answers is believed. What none of
+them understands has no findings, is of kind `none`, and is kept for a person. docs/adding-a-detector.md says
+how the list grows.
+"""
+
+from collections.abc import Callable
+
+from mailer.core.bounce import automatic, delivery_status, feedback, mime, trace
+from mailer.core.bounce.finding import Finding, Kind, Report
+from mailer.core.bounce.match import How, Match, match
+from mailer.core.verdict import Reason
+
+__all__ = ["Finding", "How", "Kind", "Match", "Reason", "Report", "match", "read"]
+
+_DETECTORS: tuple[Callable[[mime.Part], tuple[Finding, ...]], ...] = (
+    # reports that standards define
+    delivery_status.find,
+    feedback.find,
+    automatic.read_receipt,
+    # what is recognised only to be ignored
+    automatic.auto_reply,
+)
+
+
+def read(raw: bytes) -> Report:
+    """Everything that a mail which came back tells."""
+    message = mime.parse(raw)
+    findings = next((found for detect in _DETECTORS if (found := detect(message))), ())
+    return trace.report(message, findings)
