@@ -27,7 +27,8 @@ class Complaint:
 
 @dataclass(frozen=True, slots=True)
 class StatedConsent:
-    """A complete consent for one stream. `kin` are the streams of which a departure also counts against it.
+    """A complete consent for one stream. `kin`, itself among them, are the streams of which a departure also
+    counts against it.
 
     A column for a regional list as a whole means "wherever I live": then leaving any region of it was leaving
     it.
@@ -43,7 +44,8 @@ class StatedConsent:
 
 @dataclass(frozen=True, slots=True)
 class StatedDeparture:
-    """A consent withdrawn. It holds for `streams`, and for each of `kin` that the person is known to receive.
+    """A consent withdrawn. It holds for `streams`, and for each of `kin` (these and their list's others) that
+    the person is known to receive.
 
     A regional list left without a region to be seen is left in all of them.
     """
