@@ -1,0 +1,80 @@
+"""From a Relay to a Session: the connection, TLS, and the dialogue of setup.py (T14, T15, T17-T19, M5).
+
+Law of the file: whatever fails here is a RelayFault, with all that is known about it as data; nothing secret
+has been sent when it is raised, unless the server had proved its name.
+"""
+
+from typing import TypeVar
+
+from mailer.core.reply import Capabilities, ProtocolError, Reply, Step
+from mailer.transport.connection import Connection, describe
+from mailer.transport.relay import FaultKind, Relay, RelayFault
+from mailer.transport.session import Session
+from mailer.transport.setup import Dialogue, ask_for_tls, greet, introduce
+
+_Result = TypeVar("_Result")
+
+
+def connect(relay: Relay) -> Session:
+    """Connect, secure, greet and log in."""
+    try:
+        connection = Connection.open(relay)
+    except OSError as error:
+        raise _unreachable(relay, Step.CONNECT, error) from error
+    try:
+        return Session(connection, _set_up(relay, connection), relay.timeouts)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _set_up(relay: Relay, connection: Connection) -> Capabilities:
+    if relay.tls == "implicit":
+        _secure(relay, connection, Step.CONNECT)
+    _drive(relay, connection, greet(relay))
+    if relay.tls == "starttls-required":
+        _drive(relay, connection, ask_for_tls(relay))
+        _secure(relay, connection, Step.STARTTLS)
+    return _drive(relay, connection, introduce(relay))
+
+
+def _secure(relay: Relay, connection: Connection, step: Step) -> None:
+    try:
+        connection.start_tls(relay)
+    except (OSError, ProtocolError) as error:
+        reason = getattr(error, "verify_message", "") or str(error) or describe(error)
+        raise RelayFault(
+            f"No safe connection to the mail relay {relay}, so nothing was sent: {reason}",
+            kind=FaultKind.TLS, retry_later=True, step=step,
+        ) from error  # fmt: skip
+
+
+def _drive(relay: Relay, connection: Connection, dialogue: Dialogue[_Result]) -> _Result:
+    try:
+        step, line = next(dialogue)
+        while True:
+            step, line = dialogue.send(_heard(relay, connection, step, line))
+    except StopIteration as end:
+        result: _Result = end.value
+        return result
+
+
+def _heard(relay: Relay, connection: Connection, step: Step, line: bytes | None) -> Reply:
+    try:
+        return connection.ask(line, relay.timeouts.of(step))
+    except OSError as error:
+        raise _unreachable(relay, step, error) from error
+    except ProtocolError as error:
+        # At AUTH the nonsense may be an echo of our password, and so may be the exception that quotes it.
+        said = "" if step is Step.AUTH else f" {error}"
+        raise RelayFault(
+            f"The mail relay {relay} does not speak SMTP at {step}.{said}",
+            kind=FaultKind.PROTOCOL, retry_later=True, step=step,
+        ) from None  # fmt: skip
+
+
+def _unreachable(relay: Relay, step: Step, error: OSError) -> RelayFault:
+    return RelayFault(
+        f"The mail relay {relay} cannot be reached ({step}): {describe(error)}",
+        kind=FaultKind.UNREACHABLE, retry_later=True, step=step,
+    )  # fmt: skip
