@@ -114,3 +114,6 @@ LOGGING = {
     # Django's own handlers would print past the filter.
     "loggers": {name: {"handlers": [], "propagate": True} for name in ("django", "django.server")},
 }
+
+# The demo's pages exist only where the demo itself wrote the configuration.
+DEMO = (CONFIG.data.dir / "this-is-the-demo").exists()

@@ -1,0 +1,63 @@
+"""From an issue to its compiled letter: rendered for a look, or stored with a mailing and built by its senders."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from mailer.core import blocks
+from mailer.core.compile import compile_letter
+from mailer.core.dkim import Signer
+from mailer.core.letter import Letter
+from mailer.core.listfile import ListFile, Stream, stream_number
+from mailer.core.message import LetterHeaders
+from mailer.core.personalise import Builder
+from mailer.core.written import Written
+from mailer.house import House
+from mailer.models import Issue, Revision
+
+#: Until members choose a language, letters are in the organisation's.
+LANGUAGE = "en-GB"
+
+#: Gives a random word of letters and digits, in which slots are hidden from the engines.
+DrawWord = Callable[[], str]
+
+
+def list_of(house: House, issue: Issue) -> ListFile:
+    """The list file of an issue."""
+    return house.library.lists[issue.mailing_list.slug]
+
+
+def stream_of(house: House, issue: Issue) -> Stream:
+    """The stream an issue is written for: the list, or its region."""
+    return house.library.streams[stream_number(issue.mailing_list_id, issue.region_id)]
+
+
+def written(revision: Revision) -> Written:
+    """What the author wrote, as values."""
+    return Written(revision.subject, revision.preheader, blocks.from_json(revision.blocks))
+
+
+def compile_for(house: House, listfile: ListFile, stream: Stream, text: Written, word: str) -> Letter:
+    """Compile a letter of a list, or raise with the reason why it cannot be sent."""
+    return compile_letter(
+        text,
+        template=listfile.template,
+        sources=house.library.templates,
+        sender=house.sender,
+        list_facts=house.facts(listfile, stream),
+        language=LANGUAGE,
+        word=word,
+    )
+
+
+def builder(house: House, issue: Issue, letter: Letter, signers: Sequence[Signer], now: datetime) -> Builder:
+    """What puts a letter and one copy's values together."""
+    listfile = list_of(house, issue)
+    organisation = house.config.organisation
+    headers = LetterHeaders(
+        from_name=listfile.sender_name or organisation.sender_name,
+        from_address=organisation.sender_address,
+        reply_to=listfile.reply_to or organisation.reply_to,
+        facts=house.facts(listfile, stream_of(house, issue)),
+    )
+    stamp = int(now.timestamp())
+    return Builder(letter, headers, [lambda fields, body, s=s: s.sign(fields, body, stamp) for s in signers])

@@ -1,0 +1,301 @@
+"""The sender: claim, check again, build, hand over, write down. Exactly once, or said to be uncertain.
+
+The order is the promise (design.md section 4): a claim is durable before its first MAIL FROM; the journal is marked before
+the final dot and at each answer; answers reach the database in one write a claim. `changes` is read before every MAIL FROM
+that comes more than `FRESH` after the last reading, and when it moved everyone still in hand is checked again (L8).
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from mailer.access import THE_CLOCK
+from mailer.actions.adopt_lists import is_adopted
+from mailer.actions.compose import builder
+from mailer.actions.keep_time import rule_now
+from mailer.actions.leave import Draw
+from mailer.actions.settle import Settled, settle, settle_notice
+from mailer.core.delivery import judge
+from mailer.core.dkim import Signer
+from mailer.core.envelope import Envelope
+from mailer.core.errors import MailerError
+from mailer.core.letter import Letter
+from mailer.core.mailing import MailingState
+from mailer.core.message import format_date, one_off
+from mailer.core.personalise import Builder, CopyValues
+from mailer.core.reply import Answer, Reply, Step
+from mailer.core.token import message_id, return_path
+from mailer.house import House
+from mailer.models import Copy, Mailing, Notice, outbox, preparing, recheck, steering
+from mailer.models.base import writing
+from mailer.models.ledger import record
+from mailer.models.outbox import Claimed, signed, unsigned
+from mailer.models.site import Sequence, current
+from mailer.transport.journal import Journal, Mark
+from mailer.transport.relay import RelayFault
+from mailer.transport.session import HandsOver
+
+#: Copies in one claim: about a second of work for one connection.
+CHUNK = 50
+LEASE = timedelta(minutes=15)
+#: How old, in seconds, a reading of `changes` may be before a MAIL FROM.
+FRESH = 0.05
+#: Nobody tries a relay again sooner after a fault that may pass (T3: not at once).
+REST = timedelta(seconds=60)
+
+
+class SendingRefused(MailerError, RuntimeError):
+    """This worker must not send."""
+
+
+@dataclass
+class Sender:
+    """One worker's hands: one connection, one claim at a time.
+
+    `connect` gives a session with the relay or raises RelayFault; `clock` gives aware UTC, `ticks` monotonic seconds;
+    `draw` random 64-bit handles.
+    """
+
+    house: House
+    journal: Journal
+    connect: Callable[[], HandsOver]
+    clock: Callable[[], datetime]
+    ticks: Callable[[], float]
+    draw: Draw
+    signers: Sequence[Signer] = ()
+    stopping: Callable[[], bool] = lambda: False
+    _session: HandsOver | None = None
+    _builders: dict[int, Builder] = field(default_factory=dict)
+
+    def work(self) -> bool:
+        """Hand over one claim, the one-off letters first; False when there was nothing to do."""
+        if not is_adopted(self.house):
+            raise SendingRefused(
+                "The list files of this worker are not those that the database adopted: run `mailer migrate` with"
+                " the right files, or bring this host's files up to date. Nothing is sent until then."
+            )
+        if self._send_notices():
+            return True
+        mailing = steering.next_to_send(self.clock())
+        if mailing is None:
+            self.rest()
+            return False
+        return _Round(self, mailing).run()
+
+    def rest(self) -> None:
+        """Take leave of the relay; the next letter connects anew."""
+        if self._session is not None:
+            self._session.quit()
+            self._session = None
+
+    def session(self) -> HandsOver:
+        """A session that can take a letter."""
+        if self._session is None or not self._session.usable:
+            self._session = self.connect()
+        return self._session
+
+    def builder(self, mailing: Mailing, now: datetime) -> Builder:
+        """The builder of a mailing's letter, made once a mailing."""
+        found = self._builders.get(mailing.pk)
+        if found is None:
+            letter = Letter.from_json(json.loads(steering.letter_of(mailing.pk).pieces))
+            found = builder(self.house, mailing.issue, letter, self.signers, now)
+            self._builders = {mailing.pk: found}
+        return found
+
+    def envelope(self, build: Builder, copy: Claimed, now: datetime) -> Envelope:
+        """One copy as octets, with its signed return path."""
+        house = self.house
+        payload = build.build(
+            CopyValues(
+                address=copy.address,
+                names=copy.names,
+                message_id=message_id(house.tokens, copy.handle, house.mail_domain),
+                leave_url=house.leave_url(copy.handle),
+                date=format_date(now.astimezone(house.zone)),
+                segments=copy.segments,
+            )
+        )
+        sender = return_path(house.tokens, copy.handle, house.config.bounces.domain)
+        return Envelope(sender, copy.address, payload, smtputf8=not copy.address.isascii())
+
+    def _send_notices(self) -> bool:
+        with writing():
+            notices = outbox.claim_notices(self.journal.worker, now=self.clock(), lease=LEASE, most=CHUNK)
+        for index, notice in enumerate(notices):
+            try:
+                answer = self.session().hand_over(self._notice_envelope(notice))
+            except RelayFault:
+                rest = [each.pk for each in notices[index:]]
+                with writing():
+                    outbox.give_back(Notice, rest, notice.claim or 0)
+                return False
+            with writing():
+                settle_notice(notice, judge(answer), self.clock(), self.house)
+        return bool(notices)
+
+    def _notice_envelope(self, notice: Notice) -> Envelope:
+        house, organisation, now = self.house, self.house.config.organisation, self.clock()
+        handle = unsigned(notice.handle)
+        payload = one_off(
+            from_name=organisation.sender_name,
+            from_address=organisation.sender_address,
+            reply_to=organisation.reply_to,
+            to_name="",
+            to_address=notice.mailbox.address,
+            subject=notice.subject,
+            text=notice.text,
+            html=notice.html,
+            message_id=message_id(house.tokens, handle, house.mail_domain),
+            date=format_date(now.astimezone(house.zone)),
+            boundary=f"=_{handle:016x}",
+        )
+        # An automatic answer has the null reverse-path, so that nothing ever answers it (T22).
+        address = notice.mailbox.address
+        return Envelope("", address, payload, smtputf8=not address.isascii())
+
+
+class _Round:
+    """One claim of one mailing, from the claim to the last mark."""
+
+    def __init__(self, sender: Sender, mailing: Mailing) -> None:
+        self._sender = sender
+        self._house = sender.house
+        self._mailing = mailing
+        self._claim = 0
+        self._held: list[Claimed] = []
+        self._places: dict[int, int] = {}
+        self._results: list[Settled] = []
+        self._changes = 0
+        self._read_at = 0.0
+
+    def run(self) -> bool:
+        now = self._sender.clock()
+        self._take(now)
+        if not self._claim:
+            return False
+        self._sender.journal.begin(self._claim, [copy.copy for copy in self._held])
+        self._places = {copy.copy: index for index, copy in enumerate(self._held)}
+        unsent = {copy.copy for copy in self._held}
+        fault: RelayFault | None = None
+        dropped = False
+        try:
+            build = self._sender.builder(self._mailing, now)
+            while self._held and not self._sender.stopping():
+                self._look_around()
+                if not self._held:
+                    break
+                copy = self._held.pop(0)
+                answer = self._hand_over(build, copy)
+                unsent.discard(copy.copy)
+                if answer.reply is None or answer.reply.code == 421:
+                    dropped = True
+                    break
+        except RelayFault as error:
+            fault = error
+        finally:
+            self._write_down(unsent)
+        if fault is not None:
+            self._blame_relay(fault)
+        elif dropped:
+            self._rest_if_useless()
+        return fault is None
+
+    def _take(self, now: datetime) -> None:
+        """Claim and check in one transaction: only who may be written to now stays in hand (P8)."""
+        number = self._mailing.pk
+        with writing():
+            if not steering.is_sending(number):
+                return
+            claim, ids = outbox.claim(
+                number, self._sender.journal.worker, now=now, lease=LEASE, most=CHUNK
+            )
+            if not claim:
+                return
+            self._claim = claim
+            self._changes = current(Sequence.CHANGES)
+            if preparing.detach_moved(number, ids):
+                preparing.attach_copies(number, lambda: signed(self._sender.draw()))
+                recheck.withdraw_empty(ids)
+            self._withdraw(now)
+            self._held = outbox.held_by(claim)
+        self._read_at = self._sender.ticks()
+
+    def _withdraw(self, now: datetime) -> None:
+        recheck.withdraw_those_out(
+            recheck.carried_by_claim(self._claim),
+            rule_now(self._mailing),
+            self._house.today(now),
+            self._house.allow_list,
+        )
+
+    def _look_around(self) -> None:
+        """Hear of every leave, suppression, scope change and stop before the next MAIL FROM."""
+        if self._sender.ticks() - self._read_at < FRESH:
+            return
+        changes = current(Sequence.CHANGES)
+        self._read_at = self._sender.ticks()
+        if changes == self._changes:
+            return
+        self._changes = changes
+        waiting = {copy.copy for copy in self._held}
+        with writing():
+            if steering.is_sending(self._mailing.pk):
+                self._withdraw(self._sender.clock())
+                self._held = [copy for copy in outbox.held_by(self._claim) if copy.copy in waiting]
+            else:
+                self._held = []
+
+    def _hand_over(self, build: Builder, copy: Claimed) -> Answer:
+        sender, place = self._sender, self._places[copy.copy]
+        try:
+            envelope = sender.envelope(build, copy, sender.clock())
+        except MailerError as error:
+            # One copy that cannot be written must not hold up the others: it waits for a person.
+            answer = Answer(Step.MAIL, Reply(554, "5.6.0", f"Not sent: {error}"), final_dot_written=False)
+        else:
+            session = sender.session()
+            answer = session.hand_over(envelope, lambda: sender.journal.mark(place, Mark.FINAL_DOT))
+        judged = judge(answer)
+        if answer.reply is not None:
+            sender.journal.mark(place, _MARKS[answer.reply.code // 100])
+        elif not answer.final_dot_written:
+            sender.journal.mark(place, Mark.UNTOUCHED)
+        self._results.append(Settled(copy, judged, sender.clock()))
+        return answer
+
+    def _write_down(self, unsent: set[int]) -> None:
+        """All answers in one write, and what was not tried goes back."""
+        with writing():
+            settle(self._house, self._mailing, self._claim, self._results)
+            outbox.give_back(Copy, unsent, self._claim)
+        self._sender.journal.clear()
+
+    def _blame_relay(self, fault: RelayFault) -> None:
+        now, mailing = self._sender.clock(), self._mailing
+        with writing():
+            if fault.retry_later:
+                steering.note(mailing.pk, wait_until=now + REST, state_reason=str(fault)[:500])
+                return
+            if steering.advance(mailing.pk, MailingState.PAUSED, f"The mail server: {fault}"):
+                record(
+                    now,
+                    THE_CLOCK.reference,
+                    "mailing paused",
+                    about="mailing",
+                    number=mailing.pk,
+                    region=mailing.region_id,
+                    reason=str(fault)[:500],
+                )
+
+    def _rest_if_useless(self) -> None:
+        """A server that ends a session after taking letters is met again at once; one that took none, later (T5)."""
+        if any(result.judged.reply is not None and result.judged.reply.code // 100 == 2 for result in self._results):
+            return
+        until = self._sender.clock() + REST
+        with writing():
+            steering.note(self._mailing.pk, wait_until=until, state_reason="The mail server ended the session.")
+
+
+_MARKS = {2: Mark.ACCEPTED, 4: Mark.NOT_NOW, 5: Mark.REFUSED}

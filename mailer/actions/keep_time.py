@@ -1,0 +1,178 @@
+"""What the clock does: prepare what is near, start what is due, end what is done. Rung often, by any number of bells.
+
+What is due is a row; each step is a conditional update or a range made under a lock, so two bells are harmless and a
+step that was cut off is done again (design.md section 2).
+"""
+
+import json
+from datetime import datetime, timedelta
+
+from mailer.access import THE_CLOCK, author_scope
+from mailer.actions.adopt_lists import is_adopted
+from mailer.actions.compose import DrawWord, compile_for, list_of, stream_of, written
+from mailer.actions.leave import Draw
+from mailer.core.audience import Rule
+from mailer.core.errors import MailerError
+from mailer.core.mailing import MailingState
+from mailer.core.schedule import Due, due
+from mailer.house import House
+from mailer.models import Mailing, outbox, preparing, recheck, steering
+from mailer.models.base import writing
+from mailer.models.ledger import record
+from mailer.models.outbox import signed
+from mailer.models.steering import advance, in_state
+
+_S = MailingState
+#: Candidates judged, and deliveries made, in one write: a few milliseconds.
+RANGE = 2000
+
+
+def keep_time(house: House, *, now: datetime, draw: Draw, draw_word: DrawWord) -> datetime | None:
+    """Do all that is due; when something is due next (None: nothing is planned)."""
+    with writing():
+        outbox.requeue_due(now)
+        outbox.cancel_orphans(now)
+    _lose_lapsed_claims(now)
+    if is_adopted(house):
+        for mailing in in_state(_S.SCHEDULED, _S.PREPARING):
+            _bring_forward(house, mailing, now, draw, draw_word)
+    for mailing in in_state(_S.SENDING):
+        _finish(mailing, now)
+    return steering.next_moment()
+
+
+def rule_now(mailing: Mailing) -> Rule:
+    """The audience rule as far as its author still reaches."""
+    return Rule.from_json(mailing.rule).narrowed(author_scope(mailing).regions)
+
+
+def _bring_forward(house: House, mailing: Mailing, now: datetime, draw: Draw, draw_word: DrawWord) -> None:
+    sending = house.config.sending
+    when = due(now, mailing.starts_at, mailing.not_after, timedelta(minutes=sending.grace_minutes))
+    if when is Due.MISSED:
+        _miss(mailing, now)
+    elif now >= mailing.starts_at - timedelta(minutes=sending.prepare_ahead_minutes):
+        try:
+            _prepare(house, mailing, now, draw, draw_word)
+        except MailerError as error:
+            _pause(mailing, now, f"It cannot be prepared: {error}")
+            return
+        if when is Due.DUE:
+            _start(house, mailing, now, draw)
+
+
+def _prepare(house: House, mailing: Mailing, now: datetime, draw: Draw, draw_word: DrawWord) -> None:
+    """Compile the letter and make the deliveries, range by range."""
+    if mailing.prepared_at is not None:
+        return
+    if mailing.state == _S.SCHEDULED:
+        issue = mailing.issue
+        letter = compile_for(
+            house, list_of(house, issue), stream_of(house, issue), written(mailing.revision), draw_word()
+        )
+        with writing():
+            if not advance(mailing.pk, _S.PREPARING):
+                return
+            steering.keep_letter(mailing.pk, json.dumps(letter.to_json()), letter.digest, now)
+    while _prepare_range(house, mailing.pk, now, draw):
+        pass
+
+
+def _prepare_range(house: House, number: int, now: datetime, draw: Draw) -> bool:
+    """Make the next range of deliveries; False when there is none, or the mailing is no longer being prepared."""
+    with writing():
+        mailing = steering.locked(number)
+        if mailing.state != _S.PREPARING or mailing.prepared_at is not None:
+            return False
+        done = preparing.make_deliveries(
+            number,
+            rule_now(mailing),
+            house.today(now),
+            house.allow_list,
+            after=mailing.prepared_to or 0,
+            most=RANGE,
+        )
+        if done is None:
+            steering.note(number, prepared_at=now)
+            return False
+        preparing.attach_copies(number, lambda: signed(draw()))
+        steering.note(number, prepared_to=done)
+    return True
+
+
+def _start(house: House, mailing: Mailing, now: datetime, draw: Draw) -> None:
+    """Check everyone once more, then let the senders begin."""
+    today = house.today(now)
+    after = 0
+    while True:
+        with writing():
+            fresh = steering.locked(mailing.pk)
+            if fresh.state != _S.PREPARING or fresh.prepared_at is None:
+                return
+            preparing.detach_moved(mailing.pk)
+            preparing.attach_copies(mailing.pk, lambda: signed(draw()))
+            rows = recheck.next_range(mailing.pk, after, RANGE)
+            if rows is None:
+                break
+            after, deliveries = rows
+            recheck.withdraw_those_out(deliveries, rule_now(fresh), today, house.allow_list)
+    with writing():
+        if advance(mailing.pk, _S.SENDING, started_at=now):
+            record(
+                now,
+                THE_CLOCK.reference,
+                "mailing started",
+                about="mailing",
+                number=mailing.pk,
+                region=mailing.region_id,
+            )
+
+
+def _finish(mailing: Mailing, now: datetime) -> None:
+    with writing():
+        if mailing.not_after <= now:
+            steering.give_up_waiting(mailing.pk, now)
+        if outbox.is_finished(mailing.pk) and advance(mailing.pk, _S.SENT, finished_at=now):
+            record(
+                now,
+                THE_CLOCK.reference,
+                "mailing sent",
+                about="mailing",
+                number=mailing.pk,
+                region=mailing.region_id,
+            )
+
+
+def _miss(mailing: Mailing, now: datetime) -> None:
+    with writing():
+        if advance(mailing.pk, _S.MISSED, "found too late: nobody got it; schedule it again", finished_at=now):
+            steering.cancel_waiting(mailing.pk, now)
+            record(
+                now,
+                THE_CLOCK.reference,
+                "mailing missed",
+                about="mailing",
+                number=mailing.pk,
+                region=mailing.region_id,
+            )
+
+
+def _pause(mailing: Mailing, now: datetime, reason: str) -> None:
+    with writing():
+        if advance(mailing.pk, _S.PAUSED, reason):
+            record(
+                now,
+                THE_CLOCK.reference,
+                "mailing paused",
+                about="mailing",
+                number=mailing.pk,
+                region=mailing.region_id,
+                reason=reason[:500],
+            )
+
+
+def _lose_lapsed_claims(now: datetime) -> None:
+    """A claim whose worker has not renewed it is lost with its host: nobody knows what was sent."""
+    with writing():
+        for mailing in outbox.lose_lapsed(now):
+            record(now, THE_CLOCK.reference, "claims lost with their host", about="mailing", number=mailing)

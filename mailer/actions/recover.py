@@ -1,0 +1,60 @@
+"""After a worker died: its journal says which of its letters were sent, and which are truly in doubt."""
+
+from datetime import datetime
+
+from mailer.access import THE_CLOCK
+from mailer.core.configkind import Uncertain
+from mailer.core.delivery import CopyState, Judged
+from mailer.house import House
+from mailer.models import Copy, outbox
+from mailer.models.base import writing
+from mailer.models.ledger import record
+from mailer.transport.journal import Mark, Remains, left_behind
+
+#: What a mark means for a copy that the database still thinks claimed. A reply heard and lost with the process is known
+#: only by its first digit, so nobody is blamed for it: the copy is tried again later, or shown as refused.
+_STATES = {
+    Mark.FINAL_DOT: CopyState.UNCERTAIN,
+    Mark.ACCEPTED: CopyState.ACCEPTED,
+    Mark.NOT_NOW: CopyState.DEFERRED,
+    Mark.REFUSED: CopyState.HELD,
+}
+
+
+def recover(house: House, now: datetime) -> int:
+    """Settle the claims of workers of this host that are no longer alive; how many copies were in their hands."""
+    count = 0
+    for remains in left_behind(house.journals):
+        with writing():
+            count += _settle(house, remains, now)
+    return count
+
+
+def _settle(house: House, remains: Remains, now: datetime) -> int:
+    # A claim is in the journal before its first MAIL FROM, so of any other claim of this worker nothing was sent.
+    outbox.give_back_claims(remains.worker, but=remains.claim)
+    outbox.doubt_notices(remains.worker, now)
+    untouched = [copy for copy, mark in remains.marks if mark is Mark.UNTOUCHED]
+    outbox.give_back(Copy, untouched, remains.claim)
+    for copy, mark in remains.marks:
+        state = _STATES.get(mark)
+        if state is None:
+            continue
+        retry_at = now if state is CopyState.DEFERRED else None
+        marked = outbox.mark(
+            Copy, copy, remains.claim, Judged(state, None, None), now=now, retry_at=retry_at
+        )
+        if marked and state is CopyState.UNCERTAIN and house.config.sending.uncertain is Uncertain.RESEND:
+            outbox.requeue_one_uncertain(copy)
+    if not remains.marks:
+        return 0
+    record(
+        now,
+        THE_CLOCK.reference,
+        "worker's journal settled",
+        about="worker",
+        number=remains.worker,
+        copies=len(remains.marks),
+        in_doubt=sum(mark is Mark.FINAL_DOT for _, mark in remains.marks),
+    )
+    return len(remains.marks)

@@ -1,0 +1,107 @@
+"""Scheduling: an issue gets a time, an audience and an end, and a while in which it can be taken back."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError
+
+from mailer import access
+from mailer.access import Actor
+from mailer.actions.compose import list_of
+from mailer.core.audience import Rule
+from mailer.core.errors import MailerError
+from mailer.core.issue import IssueState
+from mailer.core.listfile import ListFile, stream_number
+from mailer.core.region import Scope
+from mailer.core.schedule import cool_off_end, describe, local_time
+from mailer.house import House
+from mailer.models import Issue
+from mailer.models.base import writing
+from mailer.models.ledger import record
+from mailer.models.pen import create_mailing
+from mailer.models.steering import advance_issue, newest_revision
+
+
+class ScheduleRefused(MailerError, ValueError):
+    """It cannot be sent then, or not by this person, or not again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """What was scheduled, in words a person can check."""
+
+    mailing: int
+    subject: str
+    starts: str
+    not_after: str
+    can_be_cancelled_until: str
+
+
+def schedule(  # noqa: PLR0913
+    actor: Actor,
+    house: House,
+    number: int,
+    at: str,
+    *,
+    now: datetime,
+    not_after: str | None = None,
+) -> Scheduled:
+    """Schedule an issue for a local wall time of the organisation's zone."""
+    issue = access.issue(actor, number)
+    listfile = list_of(house, issue)
+    actor.needs(*sorted(listfile.writers))
+    zone, sending = house.config.organisation.time_zone, house.config.sending
+    due = local_time(at, zone)
+    if due.utc < now:
+        raise ScheduleRefused(f"{describe(due.utc, zone)} has passed; it is {describe(now, zone)} now.")
+    ends = local_time(not_after, zone).utc if not_after else due.utc + timedelta(hours=sending.not_after_hours)
+    starts = max(due.utc, cool_off_end(now, sending.cool_off_minutes))
+    if ends <= starts:
+        raise ScheduleRefused(f"It would start at {describe(starts, zone)}, which is after its own end.")
+    _approve(issue, listfile)
+    revision = newest_revision(issue)
+    try:
+        with writing():
+            advance_issue(issue, IssueState.APPROVED)
+            mailing = create_mailing(
+                issue,
+                revision,
+                _rule(listfile, issue, actor.scope),
+                author=actor.user,
+                scope=actor.scope.regions,
+                due=due,
+                starts_at=starts,
+                not_after=ends,
+                now=now,
+            )
+            record(
+                now,
+                actor.reference,
+                "mailing scheduled",
+                about="mailing",
+                number=mailing.pk,
+                region=issue.region_id,
+                issue=issue.pk,
+                starts_at=starts.isoformat(),
+            )
+    except IntegrityError as error:
+        raise ScheduleRefused(
+            f"Issue {number} is scheduled or sent already, and nobody gets it twice."
+            f" `mailer issue cancel {number}` takes it back while it waits; for other words, make a new issue."
+        ) from error
+    return Scheduled(
+        mailing.pk, revision.subject, describe(starts, zone), describe(ends, zone), describe(starts, zone)
+    )
+
+
+def _approve(issue: Issue, listfile: ListFile) -> None:
+    if listfile.approval and issue.state != IssueState.APPROVED:
+        raise ScheduleRefused(f"{listfile.title} needs approval before it can be scheduled.")
+
+
+def _rule(listfile: ListFile, issue: Issue, scope: Scope) -> Rule:
+    if issue.region is None:
+        return Rule({stream_number(listfile.id): None}, scope.regions, listfile.standings)
+    within = access.regions().subtree(issue.region.slug)
+    streams = {stream_number(listfile.id, region): region for region in sorted(within)}
+    return Rule(streams, within, listfile.standings).narrowed(scope.regions)

@@ -1,0 +1,85 @@
+"""Stop, resume, cancel: a person's hand on a mailing, effective within one letter."""
+
+from datetime import datetime
+
+from mailer import access
+from mailer.access import Actor
+from mailer.actions.compose import list_of
+from mailer.core.errors import MailerError
+from mailer.core.mailing import MailingState
+from mailer.house import House
+from mailer.models import Mailing
+from mailer.models.base import writing
+from mailer.models.ledger import record
+from mailer.models.site import Sequence, bump
+from mailer.models.steering import advance, cancel_waiting, mailing_of, release_held, requeue_uncertain
+
+
+class SteeringRefused(MailerError, ValueError):
+    """The mailing is not in a state in which this can be done."""
+
+
+def stop(actor: Actor, house: House, number: int, now: datetime) -> None:
+    """Send nothing more until somebody resumes it."""
+    with writing():
+        mailing = _mailing(actor, house, number)
+        _move(mailing, MailingState.STOPPED, actor, now, f"stopped by {actor.name}")
+
+
+def resume(actor: Actor, house: House, number: int, now: datetime) -> None:
+    """Go on where it stopped; copies that waited for a person are tried again."""
+    with writing():
+        mailing = _mailing(actor, house, number)
+        if mailing.not_after <= now:
+            _move(mailing, MailingState.MISSED, actor, now, "resumed after its `not after`")
+            return
+        begun = mailing.started_at is not None
+        _move(mailing, MailingState.SENDING if begun else MailingState.SCHEDULED, actor, now, "", wait_until=None)
+        release_held(mailing.pk)
+
+
+def cancel(actor: Actor, house: House, number: int, now: datetime) -> None:
+    """Never send what has not been handed over."""
+    with writing():
+        mailing = _mailing(actor, house, number)
+        _move(mailing, MailingState.CANCELLED, actor, now, f"cancelled by {actor.name}", finished_at=now)
+        cancel_waiting(mailing.pk, now)
+
+
+def send_again_to_uncertain(actor: Actor, house: House, number: int, now: datetime) -> int:
+    """Send again to those of whom we are uncertain: they may have it twice, with the same Message-ID."""
+    with writing():
+        mailing = _mailing(actor, house, number)
+        count = requeue_uncertain(mailing.pk)
+        if count and mailing.state == MailingState.SENT:
+            advance(mailing.pk, MailingState.SENDING, finished_at=None)
+        record(
+            now, actor.reference, "uncertain sent again", about="mailing", number=mailing.pk, copies=count
+        )
+    return count
+
+
+def _mailing(actor: Actor, house: House, number: int) -> Mailing:
+    issue = access.issue(actor, number)
+    actor.needs(*sorted(list_of(house, issue).writers))
+    mailing = mailing_of(issue)
+    if mailing is None:
+        raise SteeringRefused(f"Issue {number} was never scheduled.")
+    return mailing
+
+
+def _move(  # noqa: PLR0913
+    mailing: Mailing, target: MailingState, actor: Actor, now: datetime, reason: str, **values: object
+) -> None:
+    bump(Sequence.CHANGES)
+    if not advance(mailing.pk, target, reason, **values):
+        raise SteeringRefused(f"The mailing is {mailing.state}, so it cannot become {target}.")
+    record(
+        now,
+        actor.reference,
+        f"mailing {target}",
+        about="mailing",
+        number=mailing.pk,
+        region=mailing.region_id,
+        reason=reason,
+    )

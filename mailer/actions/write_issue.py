@@ -1,0 +1,79 @@
+"""Writing: a file becomes an issue of a list, and every save a revision."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailer import access
+from mailer.access import Actor, NotAllowed
+from mailer.actions.compose import DrawWord, compile_for
+from mailer.core import blocks
+from mailer.core.errors import MailerError
+from mailer.core.listfile import ListFile, stream_number
+from mailer.core.markup import parse
+from mailer.core.region import Region
+from mailer.house import House
+from mailer.models.base import writing
+from mailer.models.ledger import record
+from mailer.models.pen import create_issue
+
+
+class IssueRefused(MailerError, ValueError):
+    """It cannot be an issue of this list."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenIssue:
+    """The issue that was made, and what its author may want to mend."""
+
+    number: int
+    subject: str
+    warnings: tuple[str, ...]
+
+
+def new_issue(  # noqa: PLR0913
+    actor: Actor, house: House, slug: str, text: str, *, region: str | None, now: datetime, draw_word: DrawWord
+) -> WrittenIssue:
+    """Make an issue of a Markdown file; it is compiled once, so that what cannot be a letter is refused now."""
+    listfile = _list(house, slug)
+    place = _region(listfile, region)
+    actor.needs(*sorted(listfile.writers))
+    if not actor.scope.allows(place.number if place else None):
+        raise NotAllowed(f"{actor.name} may not write to {place.name if place else 'the whole organisation'}.")
+    said = parse(text)
+    stream = house.library.streams[stream_number(listfile.id, place.number if place else None)]
+    letter = compile_for(house, listfile, stream, said, draw_word())
+    with writing():
+        issue = create_issue(
+            listfile.id,
+            place.number if place else None,
+            actor.user,
+            subject=said.subject,
+            preheader=said.preheader,
+            blocks=blocks.to_json(said.blocks),
+            digest=letter.digest,
+            saved_by=actor.reference,
+            now=now,
+        )
+        record(now, actor.reference, "issue written", about="issue", number=issue, region=place and place.number)
+    return WrittenIssue(issue, said.subject, (*said.warnings, *letter.warnings))
+
+
+def _list(house: House, slug: str) -> ListFile:
+    listfile = house.library.lists.get(slug)
+    if listfile is None:
+        known = ", ".join(sorted(house.library.lists))
+        raise IssueRefused(f"There is no list {slug!r}. The lists are: {known}.")
+    return listfile
+
+
+def _region(listfile: ListFile, slug: str | None) -> Region | None:
+    if not listfile.regional:
+        if slug is not None:
+            raise IssueRefused(f"{listfile.title} goes to the whole organisation: leave --region out.")
+        return None
+    if slug is None:
+        raise IssueRefused(f"{listfile.title} is written for one region: say which with --region.")
+    regions = access.regions()
+    if slug not in regions.by_slug:
+        raise IssueRefused(f"There is no region {slug!r}. The regions are: {', '.join(regions.by_slug)}.")
+    return regions.by_slug[slug]

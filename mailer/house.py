@@ -1,0 +1,119 @@
+"""What a process holds from start to end: configuration, list files, keys, and what follows from the three.
+
+Doors open it once and pass it down; nothing below them reads a file of settings.
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from mailer import keys, library
+from mailer.config import Config
+from mailer.core.address import normal, parse
+from mailer.core.audience import AllowList
+from mailer.core.letter import ListFacts, Sender
+from mailer.core.listfile import ListFile, Stream
+from mailer.core.token import Keyring, Purpose
+from mailer.keys import Keys
+from mailer.library import Library
+
+
+@dataclass(frozen=True)
+class House:
+    """Configuration, library and keys of one site."""
+
+    config: Config
+    library: Library
+    keys: Keys
+
+    @cached_property
+    def tokens(self) -> Keyring:
+        """Signs and reads the tokens of links, return paths and Message-IDs."""
+        return Keyring(self.keys.token)
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The organisation's time zone."""
+        return ZoneInfo(self.config.organisation.time_zone)
+
+    def today(self, now: datetime) -> date:
+        """The date in the organisation's zone: what dated regions and offices are compared with."""
+        return now.astimezone(self.zone).date()
+
+    @cached_property
+    def allow_list(self) -> AllowList | None:
+        """Off production, who may be mailed; None in production (standards P24)."""
+        if self.config.site.production:
+            return None
+        entries = self.config.site.allow_list
+        return AllowList(
+            frozenset(entry[1:].lower() for entry in entries if entry.startswith("@")),
+            frozenset(normal(parse(entry)) for entry in entries if not entry.startswith("@")),
+        )
+
+    @property
+    def journals(self) -> Path:
+        """Where workers keep their journals, and where the site's counters are mirrored."""
+        return self.config.data.dir / "journal"
+
+    @cached_property
+    def sender(self) -> Sender:
+        """Who answers for what is sent."""
+        organisation = self.config.organisation
+        return Sender(
+            organisation=organisation.name,
+            postal_address=organisation.postal_address,
+            contact=organisation.contact,
+            imprint=" ".join(organisation.imprint),
+            privacy_notice_url=organisation.privacy_notice_url,
+        )
+
+    def facts(self, listfile: ListFile, stream: Stream) -> ListFacts:
+        """What a letter says of its list, or of one region of it."""
+        return ListFacts(
+            title=stream.title,
+            reason=listfile.reason,
+            list_id=f"{stream.label}.{self.mail_domain}",
+            owner=listfile.reply_to or self.config.organisation.reply_to,
+            help_url=self.config.organisation.privacy_notice_url,
+        )
+
+    @property
+    def mail_domain(self) -> str:
+        """The domain of From: Message-IDs and List-Ids live in it."""
+        return self.config.organisation.sender_address.rpartition("@")[2]
+
+    def title(self, slug: str, region: str | None) -> str:
+        """A list's title as people know it, with its region if it has one."""
+        listfile = self.library.lists.get(slug)
+        title = listfile.title if listfile else slug
+        return f"{title}: {region}" if region else title
+
+    def leave_url(self, handle: int) -> str:
+        """The link in a letter, for its header and for its footer (standards U1)."""
+        return f"{self.config.site.base_url}/u/{self.tokens.sign(Purpose.LEAVE, handle)}"
+
+    def undo_url(self, token: str) -> str:
+        """The link of an offer to undo."""
+        return f"{self.config.site.base_url}/back/{token}"
+
+    def mailbox_hash(self, normal: str) -> str:
+        """How suppression knows a mailbox after its address is erased (standards P14)."""
+        return self._suppression_hash("mailbox", normal)
+
+    def person_hash(self, normal: str, folded_name: str) -> str:
+        """How suppression knows one person at a mailbox that others may share."""
+        return self._suppression_hash("person", normal, folded_name)
+
+    def _suppression_hash(self, *parts: str) -> str:
+        return hmac.new(self.keys.suppression, "\0".join(parts).encode(), hashlib.sha256).hexdigest()
+
+
+def open_house(config: Config) -> House:
+    """Read list files, templates and keys for a configuration; raises with everything that is wrong."""
+    lists = library.load(library.root(config.source.parent), config.organisation.name)
+    return House(config, lists, keys.load(config.data.keys))

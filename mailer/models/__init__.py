@@ -1,0 +1,54 @@
+"""TABLES: fields, constraints, querysets, conditional claims; set-wise SQL lives here. Knows only `core`."""
+
+from mailer.models.bounce import Bounce, BounceSource, Event
+from mailer.models.consent import (
+    ConsentEntry,
+    ConsentEvidence,
+    Seal,
+    Subscription,
+    Suppression,
+    SuppressionKind,
+    SuppressionReason,
+)
+from mailer.models.copy import Copy, Delivery, Notice, Outgoing, Undo
+from mailer.models.issue import Issue, Revision
+from mailer.models.mailing import Letter, Mailing
+from mailer.models.member import Deliverability, Mailbox, Member, MemberRegion
+from mailer.models.region import MailingList, Region, Stream, Wording
+from mailer.models.site import Sequence, Site
+from mailer.models.user import Office, OfficeRegion, User
+
+__all__ = (
+    "Bounce",
+    "BounceSource",
+    "ConsentEntry",
+    "ConsentEvidence",
+    "Copy",
+    "Deliverability",
+    "Delivery",
+    "Event",
+    "Issue",
+    "Letter",
+    "Mailbox",
+    "Mailing",
+    "MailingList",
+    "Member",
+    "MemberRegion",
+    "Notice",
+    "Office",
+    "OfficeRegion",
+    "Outgoing",
+    "Region",
+    "Revision",
+    "Seal",
+    "Sequence",
+    "Site",
+    "Stream",
+    "Subscription",
+    "Suppression",
+    "SuppressionKind",
+    "SuppressionReason",
+    "Undo",
+    "User",
+    "Wording",
+)

@@ -1,0 +1,74 @@
+"""What every table here shares: a manager whose name is a warning, and the retrying write transaction."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import OperationalError, connection, models, transaction
+
+#: How long a writer tries to get SQLite's one write lock. PostgreSQL waits by itself.
+_PATIENCE_SECONDS = 30.0
+_PAUSE_SECONDS = 0.001
+
+
+class Table(models.Model):
+    """The only manager is called `unscoped`: outside `models/` and `access.py` nobody may say that word."""
+
+    unscoped: models.Manager[Any] = models.Manager()
+
+    class Meta:
+        abstract = True
+        default_manager_name = "unscoped"
+        base_manager_name = "unscoped"
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """One write transaction, taken at once; a nested one joins the outer.
+
+    SQLite's own busy handler backs off in steps of up to 100 ms, so that a page waits 300 ms behind a busy sender.
+    Asking again every millisecond gets the lock as soon as it is free (performance notes; design.md section 2).
+    """
+    if connection.in_atomic_block:
+        with transaction.atomic():
+            yield
+        return
+    block = _begin()
+    try:
+        yield
+    except BaseException as error:
+        block.__exit__(type(error), error, error.__traceback__)
+        raise
+    block.__exit__(None, None, None)
+
+
+def _begin() -> "transaction.Atomic":
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        block = transaction.atomic()
+        if connection.vendor != "sqlite":
+            block.__enter__()
+            return block
+        try:
+            _set_busy_timeout(0)
+            block.__enter__()
+        except OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return block
+        finally:
+            _set_busy_timeout(5000)
+
+
+def _set_busy_timeout(milliseconds: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA busy_timeout={milliseconds:d}")
+
+
+def one_of(name: str, field: str, values: Any) -> models.CheckConstraint:
+    """A closed list of values, held by the database."""
+    allowed = [str(value) for value in values]
+    return models.CheckConstraint(condition=models.Q(**{f"{field}__in": allowed}), name=name)

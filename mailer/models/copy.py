@@ -1,0 +1,128 @@
+"""What goes over the wire, who rides on it, and the one-off letters beside it."""
+
+from django.db import models
+from django.db.models import Q
+
+from mailer.core.audience import Reason
+from mailer.core.delivery import COPY, CopyState, Outcome
+from mailer.models.base import Table, one_of
+from mailer.models.mailing import Mailing
+from mailer.models.member import Mailbox, Member
+from mailer.models.region import Stream
+
+
+class Outgoing(Table):
+    """What every thing that is handed over carries: its handle, its state, its claim and the last answer."""
+
+    handle = models.BigIntegerField(unique=True)
+    state = models.CharField(max_length=16, default=CopyState.QUEUED)
+    claimed_by = models.CharField(max_length=64, default="")
+    claim = models.BigIntegerField(null=True)
+    claimed_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    first_attempt_at = models.DateTimeField(null=True)
+    next_attempt_at = models.DateTimeField(null=True)
+    decided_at = models.DateTimeField(null=True)
+    reply_code = models.PositiveSmallIntegerField(null=True)
+    reply_status = models.CharField(max_length=16, default="")
+    reply_text = models.CharField(max_length=500, default="")
+
+    class Meta:
+        abstract = True
+        default_manager_name = "unscoped"
+        base_manager_name = "unscoped"
+
+
+class Copy(Outgoing):
+    """One mailing, one mailbox, one choice of segments, one language.
+
+    The row outlives the mailbox's erasure, because the links in the letter must go on working.
+    """
+
+    mailing = models.ForeignKey(Mailing, models.PROTECT, related_name="+")
+    mailbox = models.ForeignKey(Mailbox, models.SET_NULL, related_name="+", null=True)
+    language = models.CharField(max_length=16)
+    segments = models.CharField(max_length=200, default="")
+    #: The order of handing over: interleaved, so that regions and domains are served fairly.
+    position = models.BigIntegerField()
+
+    class Meta(Outgoing.Meta):
+        constraints = (
+            one_of("copy_state", "state", COPY.states),
+            models.UniqueConstraint(
+                fields=("mailing", "mailbox", "segments", "language"),
+                condition=~Q(state__in=(CopyState.WITHDRAWN, CopyState.CANCELLED)),
+                name="copy_once_per_mailbox",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=CopyState.CLAIMED) | (Q(claim__isnull=False) & ~Q(claimed_by="")),
+                name="copy_claim_names_its_worker",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("mailing", "position"), condition=Q(state=CopyState.QUEUED), name="copy_queue"
+            ),
+            models.Index(
+                fields=("next_attempt_at",), condition=Q(state=CopyState.DEFERRED), name="copy_retries"
+            ),
+            models.Index(
+                fields=("claimed_by",), condition=Q(state=CopyState.CLAIMED), name="copy_claims"
+            ),
+            models.Index(fields=("mailing", "state"), name="copy_by_state"),
+        )
+
+
+class Delivery(Table):
+    """One member of one mailing, with an outcome or, while `carried`, the copy whose state is the outcome."""
+
+    mailing = models.ForeignKey(Mailing, models.PROTECT, related_name="+")
+    member = models.ForeignKey(Member, models.SET_NULL, related_name="+", null=True)
+    copy = models.ForeignKey(Copy, models.PROTECT, related_name="+", null=True)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+", null=True)
+    outcome = models.CharField(max_length=16)
+    reason = models.CharField(max_length=32, default="")
+
+    class Meta(Table.Meta):
+        constraints = (
+            one_of("delivery_outcome", "outcome", Outcome),
+            one_of("delivery_reason", "reason", ("", *Reason, "region")),
+            models.UniqueConstraint(fields=("mailing", "member"), name="delivery_once"),
+            models.CheckConstraint(
+                condition=~Q(outcome=Outcome.EXCLUDED) | ~Q(reason=""), name="delivery_excluded_says_why"
+            ),
+            models.CheckConstraint(
+                condition=~Q(outcome=Outcome.WITHDRAWN) | ~Q(reason=""), name="delivery_withdrawn_says_why"
+            ),
+        )
+        indexes = (models.Index(fields=("copy",), name="delivery_by_copy"),)
+
+
+class Notice(Outgoing):
+    """A one-off, machine-made letter, handed over before any mailing: for example a household's farewell."""
+
+    class Kind(models.TextChoices):
+        """Which template it is made from."""
+
+        FAREWELL = "farewell"
+
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="+")
+    subject = models.CharField(max_length=500)
+    text = models.TextField()
+    html = models.TextField()
+    created_at = models.DateTimeField()
+
+    class Meta(Outgoing.Meta):
+        constraints = (one_of("notice_state", "state", COPY.states), one_of("notice_kind", "kind", ("farewell",)))
+
+
+class Undo(Table):
+    """An offer to undo a departure: for one member, once, until it ends (standards U12)."""
+
+    handle = models.BigIntegerField(unique=True)
+    member = models.ForeignKey(Member, models.CASCADE, related_name="+")
+    streams = models.JSONField()
+    lifts_suppression = models.BooleanField(default=False)
+    ends_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)

@@ -1,0 +1,124 @@
+"""Writing the ledger: every line bumps `changes`, so writers stand in one order and the sender hears of it."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+
+from mailer.core.audience import SubscriptionState
+from mailer.core.consent import GENESIS, Entry, Kind, seal, state_after
+from mailer.models.bounce import Event
+from mailer.models.consent import ConsentEntry, ConsentEvidence, Seal, Subscription
+from mailer.models.member import Member
+from mailer.models.site import Sequence as Counter
+from mailer.models.site import bump
+
+
+def append(member: Member, entry: Entry, *, salt: bytes = b"", evidence: str = "") -> ConsentEntry:
+    """Add a line and bring the subscription up to what the ledger now says; call it inside `writing()`."""
+    bump(Counter.CHANGES)
+    row: ConsentEntry = ConsentEntry.unscoped.create(
+        subject=entry.subject,
+        stream_id=entry.stream,
+        kind=entry.kind,
+        at=entry.at,
+        recorded_at=entry.recorded_at,
+        channel=entry.channel,
+        wording_id=entry.wording,
+        actor=entry.actor,
+        article9=entry.article9,
+        pecr=entry.pecr,
+        commitment=entry.commitment,
+        mailing_number=entry.mailing,
+        token_hash=entry.token_hash,
+    )
+    if evidence:
+        ConsentEvidence.unscoped.create(entry=row, salt=salt, evidence=evidence)
+    _follow(member, entry.stream)
+    return row
+
+
+def _follow(member: Member, stream: int) -> None:
+    rows = list(lines(member.subject).filter(stream=stream).order_by("pk"))
+    state = state_after(as_entry(row) for row in rows)
+    wanted = Kind.WITHDRAWN if state is SubscriptionState.LEFT else None
+    basis = max(
+        (row for row in rows if (row.kind == Kind.WITHDRAWN) == (wanted is Kind.WITHDRAWN)), key=lambda row: row.at
+    )
+    Subscription.unscoped.update_or_create(
+        member=member, stream_id=stream, defaults={"state": state, "entry": basis, "since": basis.at}
+    )
+
+
+def lines(subject: str):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    """The lines of one subject, oldest first."""
+    return ConsentEntry.unscoped.filter(subject=subject).order_by("pk")
+
+
+def as_entry(row: ConsentEntry) -> Entry:
+    """A row as the value that core reasons about."""
+    return Entry(
+        subject=row.subject,
+        stream=row.stream_id,
+        kind=Kind(row.kind),
+        at=row.at,
+        recorded_at=row.recorded_at,
+        channel=row.channel,
+        actor=row.actor,
+        article9=row.article9,
+        pecr=row.pecr,
+        wording=row.wording_id,
+        commitment=row.commitment,
+        mailing=row.mailing_number,
+        token_hash=row.token_hash,
+    )
+
+
+def draw_salt() -> bytes:
+    """16 octets for a commitment."""
+    return secrets.token_bytes(16)
+
+
+def seal_ledger(now: datetime) -> str:
+    """Seal every line not yet in the chain as one batch; the head, to be written outside the database too."""
+    bump(Counter.CHANGES)
+    last = Seal.unscoped.filter(chain=Seal.Chain.CONSENT).order_by("-last_row").first()
+    head = last.head if last else GENESIS
+    rows = list(ConsentEntry.unscoped.filter(pk__gt=last.last_row if last else 0).order_by("pk"))
+    if not rows:
+        return head
+    head = seal(head, _canonical(rows))
+    Seal.unscoped.create(
+        chain=Seal.Chain.CONSENT, first_row=rows[0].pk, last_row=rows[-1].pk, head=head, sealed_at=now
+    )
+    return head
+
+
+def broken_seal() -> Seal | None:
+    """The first batch whose rows are no longer those that were sealed, None if the chain holds."""
+    head = GENESIS
+    for batch in Seal.unscoped.filter(chain=Seal.Chain.CONSENT).order_by("first_row"):
+        rows = ConsentEntry.unscoped.filter(pk__gte=batch.first_row, pk__lte=batch.last_row).order_by("pk")
+        head = seal(head, _canonical(list(rows)))
+        if head != batch.head:
+            return batch  # type: ignore[no-any-return]
+    return None
+
+
+def _canonical(rows: Sequence[ConsentEntry]) -> list[bytes]:
+    return [as_entry(row).canonical() for row in rows]
+
+
+def record(  # noqa: PLR0913
+    now: datetime,
+    actor: str,
+    verb: str,
+    *,
+    about: str = "",
+    number: object = "",
+    region: int | None = None,
+    **details: object,
+) -> None:
+    """Add a line to the audit log; call it inside the transaction of what it tells."""
+    Event.unscoped.create(
+        at=now, actor=actor, verb=verb, subject_type=about, subject_id=str(number), region=region, details=details
+    )

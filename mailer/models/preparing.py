@@ -1,0 +1,96 @@
+"""Deliveries and copies, made by set and in ranges, so that no write lasts long and a range can be done again."""
+
+from collections.abc import Callable
+from datetime import date
+
+from django.db import connection
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+
+from mailer.core.audience import AllowList, Rule
+from mailer.core.delivery import CopyState, Outcome
+from mailer.models.audience import candidates, decided
+from mailer.models.copy import Copy, Delivery
+
+#: States that prove that a letter once arrived, so that the next one is not a first letter.
+_ARRIVED = (CopyState.ACCEPTED, CopyState.COMPLAINED)
+FIRST_LETTER = "first"
+
+
+def make_deliveries(
+    mailing_id: int, rule: Rule, today: date, allow_list: AllowList | None, *, after: int, most: int
+) -> int | None:
+    """Give the next `most` candidates with ids over `after` their delivery; the last id done, None when none is left."""
+    ids = list(candidates(rule, today).filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:most])
+    if not ids:
+        return None
+    rows = (
+        decided(rule, today, allow_list)
+        .filter(pk__gt=after, pk__lte=ids[-1])
+        .values_list("pk", "stream", "outcome", "reason")
+    )
+    sql, params = rows.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO mailer_delivery (member_id, stream_id, outcome, reason, mailing_id)"  # noqa: S608
+            f" SELECT decided.*, %s FROM ({sql}) AS decided WHERE true ON CONFLICT DO NOTHING",
+            (*params, mailing_id),
+        )
+    return int(ids[-1])
+
+
+def attach_copies(mailing_id: int, draw_handle: Callable[[], int]) -> None:
+    """Put every carried delivery on the copy that goes to its member's mailbox: one for a household and language."""
+    waiting = Delivery.unscoped.filter(mailing=mailing_id, outcome=Outcome.CARRIED, copy=None)
+    _join_existing(waiting)
+    rows = waiting.annotate(seen=_has_had_a_letter()).values_list("member__mailbox", "member__language", "seen")
+    wanted: dict[tuple[int, str], bool] = {}
+    for mailbox, language, seen in rows:
+        wanted[mailbox, language] = wanted.get((mailbox, language), False) or not seen
+    copies = []
+    for (mailbox, language), is_first in wanted.items():
+        handle = draw_handle()
+        copies.append(
+            Copy(
+                mailing_id=mailing_id,
+                mailbox_id=mailbox,
+                language=language,
+                segments=FIRST_LETTER if is_first else "",
+                handle=handle,
+                # A random order serves regions and domains fairly; the sign bit goes, so that it sorts as it counts.
+                position=handle & 0x7FFF_FFFF_FFFF_FFFF,
+            )
+        )
+    Copy.unscoped.bulk_create(copies, batch_size=500)
+    _join_existing(waiting)
+
+
+def detach_moved(mailing_id: int, copy_ids: list[int] | None = None) -> int:
+    """Take deliveries off copies that go to a mailbox the member no longer has; `attach_copies` finds them the new one."""
+    moved = Delivery.unscoped.filter(
+        ~Q(member__mailbox=F("copy__mailbox")),
+        mailing=mailing_id,
+        outcome=Outcome.CARRIED,
+        copy__state__in=(CopyState.QUEUED, CopyState.CLAIMED, CopyState.DEFERRED, CopyState.HELD),
+        member__mailbox__isnull=False,
+    )
+    if copy_ids is not None:
+        moved = moved.filter(copy__in=copy_ids)
+    ids = list(moved.values_list("pk", flat=True))
+    return Delivery.unscoped.filter(pk__in=ids).update(copy=None)
+
+
+def _join_existing(waiting: QuerySet[Delivery]) -> None:
+    # Whatever became of the household's copy is then the outcome of this delivery too: nobody is written to twice.
+    gone = (CopyState.WITHDRAWN, CopyState.CANCELLED)
+    target = Copy.unscoped.filter(
+        mailing=OuterRef("mailing"), mailbox=OuterRef("member__mailbox"), language=OuterRef("member__language")
+    ).exclude(state__in=gone)
+    waiting.update(copy=Subquery(target.order_by("pk").values("pk")[:1]))
+
+
+def _has_had_a_letter() -> Exists:
+    return Exists(
+        Delivery.unscoped.filter(
+            member=OuterRef("member"), outcome=Outcome.CARRIED, copy__state__in=_ARRIVED
+        ).exclude(mailing=OuterRef("mailing"))
+    )

@@ -1,0 +1,105 @@
+"""The members' roll: what is known of everyone, for an import to compare with, and writing what an import decided."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q
+
+from mailer.core.address import Address, normal, parse
+from mailer.core.audience import Standing, SubscriptionState
+from mailer.core.consent import Channel
+from mailer.core.membermatch import Consented, KnownMember, Left
+from mailer.models.consent import Subscription, Suppression, SuppressionKind
+from mailer.models.member import Mailbox, Member, MemberRegion
+from mailer.models.region import Wording
+
+
+def known_members(today: date, zone: ZoneInfo) -> Iterator[KnownMember]:
+    """Every member as an import sees them; days are dates of the organisation's zone."""
+    regions: dict[int, set[int]] = {}
+    open_rows = MemberRegion.unscoped.filter(Q(ends=None) | Q(ends__gt=today), starts__lte=today)
+    for member, region in open_rows.values_list("member", "region"):
+        regions.setdefault(member, set()).add(region)
+    streams: dict[int, dict[int, Consented | Left]] = {}
+    for row in Subscription.unscoped.select_related("entry__wording").iterator():
+        streams.setdefault(row.member_id, {})[row.stream_id] = _word(row, zone)
+    for member in Member.unscoped.select_related("mailbox").iterator():
+        yield KnownMember(
+            id=member.pk,
+            number=member.number,
+            name=member.name,
+            address=parse(member.mailbox.address) if member.mailbox else None,
+            standing=Standing(member.standing),
+            regions=frozenset(regions.get(member.pk, ())),
+            telephone=member.telephone or None,
+            postal_address=member.postal_address or None,
+            language=member.language or None,
+            streams=streams.get(member.pk, {}),
+        )
+
+
+def _word(row: Subscription, zone: ZoneInfo) -> Consented | Left:
+    day = row.since.astimezone(zone).date()
+    if row.state == SubscriptionState.LEFT or row.entry.wording is None:
+        return Left(day)
+    return Consented(day, row.entry.wording.version, Channel(row.entry.channel))
+
+
+def suppressed_hashes(kind: SuppressionKind) -> frozenset[str]:
+    """The hashes of everyone, or of every mailbox, that must not be written to."""
+    return frozenset(Suppression.unscoped.filter(kind=kind).values_list("hash", flat=True))
+
+
+def mailbox_for(address: Address, mailbox_hash: str, now: datetime) -> Mailbox:
+    """The mailbox of an address, made if need be; one with the same normal form is the same mailbox."""
+    mailbox, _ = Mailbox.unscoped.get_or_create(
+        normal=normal(address),
+        defaults={"address": address.text, "domain": address.domain, "hash": mailbox_hash, "created_at": now},
+    )
+    return mailbox  # type: ignore[no-any-return]
+
+
+def create_member(**values: Any) -> Member:
+    """A new member."""
+    member: Member = Member.unscoped.create(**values)
+    return member
+
+
+def member_by_id(number: int) -> Member:
+    """A member whose row number an import worked out."""
+    member: Member = Member.unscoped.select_related("mailbox").get(pk=number)
+    return member
+
+
+def change_member(member: Member, **values: Any) -> None:
+    """Write these fields of a member."""
+    for name, value in values.items():
+        setattr(member, name, value)
+    member.save(update_fields=list(values))
+
+
+def set_regions(member: Member, regions: Iterable[int], today: date) -> None:
+    """End what no longer holds today and begin what is new today (half-open)."""
+    wanted = set(regions)
+    open_rows = MemberRegion.unscoped.filter(Q(ends=None) | Q(ends__gt=today), member=member)
+    open_rows.exclude(region__in=wanted).update(ends=today)
+    have = set(open_rows.filter(region__in=wanted).values_list("region", flat=True))
+    MemberRegion.unscoped.bulk_create(
+        MemberRegion(member=member, region_id=region, starts=today) for region in sorted(wanted - have)
+    )
+
+
+def wordings() -> dict[tuple[int, int], Wording]:
+    """Every wording ever adopted, by list number and version."""
+    return {(row.mailing_list_id, row.version): row for row in Wording.unscoped.all()}
+
+
+def counts() -> dict[str, int]:
+    """How many members, mailboxes and active subscriptions there are."""
+    return {
+        "members": Member.unscoped.count(),
+        "mailboxes": Mailbox.unscoped.count(),
+        "subscriptions": Subscription.unscoped.filter(state=SubscriptionState.ACTIVE).count(),
+    }

@@ -1,0 +1,46 @@
+"""The site itself: which incarnation this database is, and the counters that everything else is ordered by."""
+
+from django.db import models
+from django.db.models import F
+
+from mailer.models.base import Table, one_of
+
+
+class Site(Table):
+    """One row. `incarnation` is drawn at random by the first migration run and mirrored outside the database."""
+
+    incarnation = models.CharField(max_length=32)
+    lists_digest = models.CharField(max_length=64, default="")
+    key_fingerprints = models.JSONField(default=dict)
+    ledger_head = models.CharField(max_length=64, default="0" * 64)
+    created_at = models.DateTimeField()
+
+    class Meta(Table.Meta):
+        constraints = (models.CheckConstraint(condition=models.Q(id=1), name="site_is_one_row"),)
+
+
+class Sequence(Table):
+    """A counter that only grows. A row lock on it also puts concurrent writers in one order."""
+
+    #: Bumped by every leave, suppression, scope change and stop; the sender reads it before each MAIL FROM.
+    CHANGES = "changes"
+    #: Bumped by every claim, and mirrored in the journal directory: when they disagree, a database was restored.
+    SENDS = "sends"
+
+    name = models.CharField(max_length=16, primary_key=True)
+    value = models.BigIntegerField(default=0)
+
+    class Meta(Table.Meta):
+        constraints = (one_of("sequence_name", "name", ("changes", "sends")),)
+
+
+def bump(name: str) -> int:
+    """Add one and return the new value; call it inside `writing()`."""
+    Sequence.unscoped.filter(name=name).update(value=F("value") + 1)
+    return current(name)
+
+
+def current(name: str) -> int:
+    """The counter's value."""
+    value: int = Sequence.unscoped.values_list("value", flat=True).get(name=name)
+    return value

@@ -1,0 +1,120 @@
+"""A mailing's state, moved only along the arrows of `core.mailing.MAILING`, by conditional updates."""
+
+from datetime import datetime
+
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from mailer.core.delivery import OPEN, CopyState
+from mailer.core.issue import ISSUE, IssueState
+from mailer.core.mailing import MAILING, MailingState
+from mailer.models.copy import Copy
+from mailer.models.issue import Issue, Revision
+from mailer.models.mailing import Letter, Mailing
+from mailer.models.outbox import move
+
+_S = MailingState
+#: States in which a mailing may still send something.
+LIVE = (_S.SCHEDULED, _S.PREPARING, _S.SENDING, _S.PAUSED, _S.STOPPED)
+
+
+def advance(mailing_id: int, target: MailingState, reason: str = "", **values: object) -> bool:
+    """Move a mailing to `target` if the table has the arrow; False if it was not where the arrow starts."""
+    rows = Mailing.unscoped.filter(pk=mailing_id, state__in=MAILING.sources(target))
+    return rows.update(state=target, state_reason=reason[:500], **values) == 1
+
+
+def note(mailing_id: int, **values: object) -> None:
+    """Write down how far a mailing has come, without moving its state."""
+    Mailing.unscoped.filter(pk=mailing_id).update(**values)
+
+
+def locked(mailing_id: int) -> Mailing:
+    """The mailing, held until the transaction ends, so that two clocks do not prepare it side by side."""
+    rows = Mailing.unscoped.select_related("issue__mailing_list", "revision")
+    if connection.features.has_select_for_update:
+        rows = rows.select_for_update(of=("self",))
+    mailing: Mailing = rows.get(pk=mailing_id)
+    return mailing
+
+
+def in_state(*states: MailingState) -> QuerySet[Mailing]:
+    """Mailings in these states, soonest first."""
+    rows: QuerySet[Mailing] = Mailing.unscoped.filter(state__in=states)
+    return rows.select_related("issue__mailing_list", "revision", "region").order_by("starts_at", "pk")
+
+
+def next_to_send(now: datetime) -> Mailing | None:
+    """The mailing that has waited longest and has something to hand over now."""
+    queued = Copy.unscoped.filter(mailing=OuterRef("pk"), state=CopyState.QUEUED)
+    rested = Q(wait_until=None) | Q(wait_until__lte=now)
+    return in_state(_S.SENDING).filter(Exists(queued)).filter(rested).first()
+
+
+def is_sending(mailing_id: int) -> bool:
+    """Whether a worker may go on with it."""
+    return bool(Mailing.unscoped.filter(pk=mailing_id, state=_S.SENDING).exists())
+
+
+def next_moment() -> datetime | None:
+    """The next time at which something is due: a start, or a retry."""
+    starts = in_state(_S.SCHEDULED, _S.PREPARING).values_list("starts_at", flat=True)[:1]
+    retries = Copy.unscoped.filter(state__in=(CopyState.DEFERRED, CopyState.HELD), next_attempt_at__isnull=False)
+    times = [*starts, *retries.order_by("next_attempt_at").values_list("next_attempt_at", flat=True)[:1]]
+    return min(times, default=None)
+
+
+def give_up_waiting(mailing_id: int, now: datetime) -> int:
+    """Expire what has not been handed over when the mailing's `not after` has passed."""
+    waiting = Copy.unscoped.filter(mailing=mailing_id, state__in=OPEN).exclude(state=CopyState.CLAIMED)
+    return move(waiting, CopyState.EXPIRED, decided_at=now)
+
+
+def cancel_waiting(mailing_id: int, now: datetime) -> int:
+    """Cancel every copy that has not been handed over."""
+    waiting = Copy.unscoped.filter(mailing=mailing_id, state__in=OPEN).exclude(state=CopyState.CLAIMED)
+    return move(waiting, CopyState.CANCELLED, decided_at=now)
+
+
+def release_held(mailing_id: int) -> int:
+    """Put copies that waited for a person back into the queue."""
+    return move(Copy.unscoped.filter(mailing=mailing_id, state=CopyState.HELD), CopyState.QUEUED)
+
+
+def requeue_uncertain(mailing_id: int) -> int:
+    """Send again, with the same Message-ID, to those of whom we are uncertain."""
+    return move(
+        Copy.unscoped.filter(mailing=mailing_id, state=CopyState.UNCERTAIN), CopyState.QUEUED, next_attempt_at=None
+    )
+
+
+def keep_letter(mailing_id: int, pieces: str, digest: str, now: datetime) -> None:
+    """Store the compiled letter of a mailing, once."""
+    Letter.unscoped.get_or_create(
+        mailing_id=mailing_id, defaults={"pieces": pieces, "digest": digest, "compiled_at": now}
+    )
+
+
+def letter_of(mailing_id: int) -> Letter:
+    """The compiled letter of a mailing."""
+    letter: Letter = Letter.unscoped.get(mailing=mailing_id)
+    return letter
+
+
+def newest_revision(issue: Issue) -> Revision:
+    """The last save of an issue."""
+    revision: Revision = Revision.unscoped.filter(issue=issue).latest("number")
+    return revision
+
+
+def advance_issue(issue: Issue, target: IssueState) -> bool:
+    """Move an issue along the arrows of `core.issue.ISSUE`."""
+    rows = Issue.unscoped.filter(pk=issue.pk, state__in=ISSUE.sources(target))
+    return rows.update(state=target) == 1
+
+
+def mailing_of(issue: Issue) -> Mailing | None:
+    """The issue's sending that counts: not one that was cancelled or missed, unless there is no other."""
+    rows = Mailing.unscoped.filter(issue=issue).select_related("issue__mailing_list", "revision", "region")
+    counts = rows.exclude(state__in=(_S.CANCELLED, _S.MISSED)).first()
+    return counts or rows.order_by("-pk").first()

@@ -1,0 +1,118 @@
+"""A worker's journal: one octet a copy, in a memory-mapped file, so that a kill forgets nothing that was sent.
+
+A store into a shared mapping is in the page cache at once: it survives `kill -9` without a system call a letter, though
+not a power cut. While a worker lives it holds a lock on its file; a file nobody holds belongs to a dead worker, and
+whoever finds it settles what it says (design.md section 4, "Exactness").
+
+Layout: 8 octets magic, 8 octets claim number, 8 octets count, then `count` copy ids of 8 octets, then `count` marks.
+"""
+
+import fcntl
+import mmap
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from mailer.core.errors import MailerError
+
+_MAGIC = b"MAILJRN1"
+_HEADER = struct.Struct("<8sqq")
+_ID = struct.Struct("<q")
+#: More copies than a claim ever holds.
+CAPACITY = 1024
+_SIZE = _HEADER.size + CAPACITY * (_ID.size + 1)
+
+
+class JournalError(MailerError, RuntimeError):
+    """The journal cannot be used; nothing may be sent without it."""
+
+
+class Mark(IntEnum):
+    """What is known of a copy of the claim."""
+
+    UNTOUCHED = 0
+    FINAL_DOT = 1
+    ACCEPTED = 2
+    NOT_NOW = 3
+    REFUSED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What a dead worker's journal says: its name, its claim (0: it had begun none), and the mark of every copy."""
+
+    worker: str
+    claim: int
+    marks: tuple[tuple[int, Mark], ...]
+
+
+class Journal:
+    """The journal of one living worker."""
+
+    def __init__(self, folder: Path, worker: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.worker = worker
+        self.path = folder / f"{worker}.journal"
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._file)
+            raise JournalError(f"Another process works as {worker}: give each worker its own name.") from error
+        os.ftruncate(self._file, _SIZE)
+        self._map = mmap.mmap(self._file, _SIZE)
+        self._marks_at = 0
+        self.clear()
+
+    def begin(self, claim: int, copies: Sequence[int]) -> None:
+        """Write down a claim before its first MAIL FROM: nothing touched yet."""
+        if len(copies) > CAPACITY:
+            raise JournalError(f"A claim of {len(copies)} copies does not fit; {CAPACITY} do.")
+        self._marks_at = _HEADER.size + len(copies) * _ID.size
+        self._map[_HEADER.size : self._marks_at] = b"".join(map(_ID.pack, copies))
+        self._map[self._marks_at : self._marks_at + len(copies)] = bytes(len(copies))
+        self._map[: _HEADER.size] = _HEADER.pack(_MAGIC, claim, len(copies))
+
+    def mark(self, index: int, mark: Mark) -> None:
+        """Note what is known of the copy at this place of the claim."""
+        self._map[self._marks_at + index] = mark
+
+    def clear(self) -> None:
+        """The claim is settled in the database: the journal holds nothing."""
+        self._map[: _HEADER.size] = _HEADER.pack(_MAGIC, 0, 0)
+
+    def close(self) -> None:
+        """Let go of the file; an empty journal is removed, so that none piles up."""
+        empty = _HEADER.unpack(self._map[: _HEADER.size])[2] == 0
+        if empty:
+            self.path.unlink(missing_ok=True)
+        self._map.close()
+        os.close(self._file)
+
+
+def left_behind(folder: Path) -> Iterator[Remains]:
+    """The journals of dead workers; each is locked while it is looked at, and removed once the next is asked for."""
+    for path in sorted(folder.glob("*.journal")):
+        file = os.open(path, os.O_RDWR)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(file)
+            continue
+        try:
+            yield _read(path.stem, os.pread(file, _SIZE, 0))
+            path.unlink(missing_ok=True)
+        finally:
+            os.close(file)
+
+
+def _read(worker: str, octets: bytes) -> Remains:
+    magic, claim, count = _HEADER.unpack_from(octets) if len(octets) == _SIZE else (b"", 0, 0)
+    if magic != _MAGIC or not 0 < count <= CAPACITY:
+        return Remains(worker, 0, ())
+    marks_at = _HEADER.size + count * _ID.size
+    ids = (_ID.unpack_from(octets, _HEADER.size + index * _ID.size)[0] for index in range(count))
+    return Remains(worker, claim, tuple(zip(ids, map(Mark, octets[marks_at : marks_at + count]), strict=True)))

@@ -1,0 +1,19 @@
+"""The whole address plan on one page. `tests/web/test_matrix.py` holds a row for every line."""
+
+from django.conf import settings
+from django.urls import include, path
+
+from mailer.web import health, leaving
+
+urlpatterns = [
+    path("", health.front, name="front"),
+    path("health", health.health, name="health"),
+    # The address in every letter: GET shows a button, POST leaves (RFC 8058).
+    path("u/<str:token>", leaving.leave_page, name="leave"),
+    path("back/<str:token>", leaving.undo_page, name="undo"),
+]
+handler404 = "mailer.web.errors.not_found"
+handler500 = "mailer.web.errors.broken"
+
+if settings.DEMO:
+    urlpatterns.append(path("demo/", include("mailer.demo.urls")))

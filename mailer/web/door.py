@@ -1,0 +1,47 @@
+"""What every page of this door shares: the house it belongs to, the clock, random handles, and headers."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from mailer.house import House, open_house
+
+
+@cache
+def house() -> House:
+    """The house, opened once a process."""
+    return open_house(settings.CONFIG)
+
+
+def now() -> datetime:
+    """The time: only doors read the clock."""
+    return datetime.now(UTC)
+
+
+def draw_handle() -> int:
+    """A random 64-bit handle."""
+    return secrets.randbits(64)
+
+
+def page(
+    request: HttpRequest, template: str, context: Mapping[str, object] | None = None, *, status: int = 200
+) -> HttpResponse:
+    """A page as members may see it: nothing is stored, indexed, or told to others about it (standards U9)."""
+    organisation = house().config.organisation
+    values = {"organisation": organisation, **(context or {})}
+    response = render(request, template, values, status=status)
+    return private(response)
+
+
+def private(response: HttpResponse) -> HttpResponse:
+    """Keep an answer out of caches and search engines."""
+    response["Cache-Control"] = "no-store"
+    response["X-Robots-Tag"] = "noindex, nofollow"
+    return response
+
+

@@ -1,0 +1,63 @@
+"""The database as a site has it: guards on, the one row of the site and its counters there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from mailer.actions.set_up import prepare_database
+from mailer.house import House, open_house
+from mailer.models import guards
+
+NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any, house: House) -> Iterator[None]:
+    """The test database, guarded like a real one."""
+    with django_db_blocker.unblock():
+        prepare_database(house, now=NOW, incarnation="0" * 32)
+    yield
+    with django_db_blocker.unblock():
+        guards.remove()
+
+
+@pytest.fixture(autouse=True)
+def _clean_up_without_guards(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tests with real transactions empty all tables afterwards, which the guards would rightly refuse."""
+    marker = request.node.get_closest_marker("django_db")
+    transactional = "transactional_db" in request.fixturenames or (
+        marker is not None and marker.kwargs.get("transaction")
+    )
+    if not transactional:
+        yield
+        return
+    request.getfixturevalue("transactional_db")
+    house = request.getfixturevalue("house")
+    with _flush_without_guards(house):
+        yield
+
+
+@contextmanager
+def _flush_without_guards(house: House) -> Iterator[None]:
+    prepare_database(house, now=NOW, incarnation="0" * 32)
+    yield
+    connection.ensure_connection()
+    guards.remove()
+
+
+@pytest.fixture(scope="session")
+def house() -> House:
+    """The house of tests/config.toml with the project's own lists and templates."""
+    from django.conf import settings
+
+    return open_house(settings.CONFIG)
+
+
+@pytest.fixture
+def now() -> datetime:
+    """A Friday in November, ten in the morning in Norwich."""
+    return NOW
