@@ -21,8 +21,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailer.core.dkim import (
-    OVER_SIGNED,
-    SIGNED_IF_PRESENT,
     DkimError,
     Header,
     Signer,
@@ -60,6 +58,26 @@ RSA = Signer.from_pem(pem(RSA_KEY), domain="example.org", selector="news")
 NEXT_RSA = Signer.from_pem(pem(rsa.generate_private_key(65537, 2048)), domain="example.org", selector="news2")
 ED = Signer.from_pem(pem(ed25519.Ed25519PrivateKey.generate()), domain="example.org", selector="news-ed")
 SIGNERS = [pytest.param(RSA, id="rsa"), pytest.param(ED, id="ed25519")]
+
+# Written out from standards D4, not taken from the code: to forget one of these must be red.
+OVER_SIGNED = (
+    b"from",
+    b"to",
+    b"subject",
+    b"date",
+    b"reply-to",
+    b"list-unsubscribe",
+    b"list-unsubscribe-post",
+)
+SIGNED_IF_PRESENT = (
+    b"message-id",
+    b"mime-version",
+    b"content-type",
+    b"content-transfer-encoding",
+    b"list-id",
+    b"feedback-id",
+    b"auto-submitted",
+)
 
 
 class _BadSignatureError(Exception):
@@ -106,6 +124,11 @@ def verdicts(message: bytes, *signers: Signer) -> list[bool]:
     return found
 
 
+def with_every_signed_header() -> list[Header]:
+    present = {name.lower() for name, _ in HEADERS}
+    return [*HEADERS, *((name, b"x") for name in SIGNED_IF_PRESENT if name not in present)]
+
+
 def tags(signature: bytes) -> dict[bytes, bytes]:
     value = re.sub(rb"\r\n ", b"", signature.partition(b":")[2].strip())
     return dict(part.strip().split(b"=", 1) for part in value.split(b";"))
@@ -118,8 +141,8 @@ def test_another_implementation_verifies_the_signature(signer: Signer) -> None:
 
 @pytest.mark.parametrize("signer", SIGNERS)
 def test_the_signature_says_what_the_standards_ask_for(signer: Signer) -> None:
-    field = signer.sign(HEADERS, BODY, NOW)
-    found = tags(field)
+    every = with_every_signed_header()
+    found = tags(signer.sign(every, BODY, NOW))
     assert found[b"a"] == signer.algorithm.encode()
     assert found[b"c"] == b"relaxed/relaxed"
     assert (found[b"d"], found[b"s"]) == (b"example.org", signer.selector.encode())
@@ -127,7 +150,7 @@ def test_the_signature_says_what_the_standards_ask_for(signer: Signer) -> None:
     assert found[b"bh"] == base64.b64encode(hashlib.sha256(BODY).digest())
     assert b"l" not in found
     listed = found[b"h"].split(b":")
-    present = [name.lower() for name, _ in HEADERS]
+    present = [name.lower() for name, _ in every]
     for name in OVER_SIGNED:
         assert listed.count(name) == present.count(name) + 1
     for name in SIGNED_IF_PRESENT:
@@ -139,10 +162,7 @@ def test_the_signature_says_what_the_standards_ask_for(signer: Signer) -> None:
 @pytest.mark.parametrize("domain", ["example.org", "a-rather-long-name.of-an-organisation.example.org"])
 def test_no_line_of_the_field_is_longer_than_78(signer: Signer, domain: str) -> None:
     named = Signer(domain, "a-selector-of-some-length-2026", signer.private_key)
-    every = [
-        *HEADERS,
-        *((name, b"x") for name in SIGNED_IF_PRESENT if name not in {b"message-id", b"list-id"}),
-    ]
+    every = with_every_signed_header()
     field = named.sign(every, BODY, NOW)
     assert field.endswith(b"\r\n")
     lines = field.removesuffix(b"\r\n").split(b"\r\n")
@@ -325,7 +345,7 @@ def test_what_is_no_key_for_dkim_is_refused_without_quoting_it(octets: bytes) ->
         Signer.from_pem(octets, domain="example.org", selector="news")
     assert isinstance(refusal.value, MailerError)
     assert isinstance(refusal.value, ValueError)
-    assert refusal.value.__cause__ is None
+    assert refusal.value.__suppress_context__
     assert "secret" not in str(refusal.value)
 
 
