@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from mailer.core.address import Address
+from mailer.core.address import Address, normal
 from mailer.core.audience import Standing
 from mailer.core.consent import Channel
 from mailer.core.membercolumn import Column
@@ -25,6 +25,7 @@ from mailer.core.membermatch import (
     KnownMembers,
     Left,
     Match,
+    PersonKey,
     match,
     person_key,
 )
@@ -196,11 +197,7 @@ class _Planner:
         self, row: Row, member: KnownMember | None, streams: dict[int, Consented | Left]
     ) -> Iterator[StatedConsent]:
         """The consents that give a subscription; the others are withheld, or wait for a person."""
-        keys = [person_key(row.address, row.name)]
-        if member is not None:
-            address, name = row.address or member.address, row.name or member.name
-            keys += [person_key(member.address, member.name), person_key(address, name)]
-        suppressed = bool(row.consents) and self._known.suppressed(keys)
+        suppressed = bool(row.consents) and self._known.suppressed(_keys(row, member))
         for consent in row.consents:
             if suppressed:
                 self.withheld.append(WithheldConsent(row, consent.stream, Withheld.SUPPRESSED))
@@ -214,6 +211,14 @@ class _Planner:
                 case Doubt() as doubt:
                     about = member.id if member else None
                     self.undecided.append(Undecided(row, doubt, about, consent.stream))
+
+
+def _keys(row: Row, member: KnownMember | None) -> Iterator[PersonKey | None]:
+    """The mailbox and name of a row's person, before and after: suppressed by either is suppressed."""
+    yield person_key(row.address, row.name)
+    if member is not None:
+        yield person_key(member.address, member.name)
+        yield person_key(row.address or member.address, row.name or member.name)
 
 
 def _weigh(
@@ -250,11 +255,14 @@ def _departures(row: Row, streams: dict[int, Consented | Left]) -> Iterator[Depa
 
 
 def _fields(row: Row, member: KnownMember) -> Iterator[FieldChange]:
-    """The facts in which a row differs; an empty cell differs in none, and a number once given is kept."""
+    """The facts in which a row differs; an empty cell differs in none, and a number once given is kept.
+
+    A mailbox is the same however its capitals stand: those who share it may spell it differently.
+    """
     facts: tuple[tuple[Column, str | frozenset[int] | None, str | frozenset[int] | None], ...] = (
         (Column.NUMBER, member.number, member.number or row.number),
         (Column.NAME, member.name, row.name),
-        (Column.EMAIL, _text(member.address), _text(row.address)),
+        (Column.EMAIL, _text(member.address), _text(_moved(row, member))),
         (Column.STANDING, member.standing, row.standing),
         (Column.REGIONS, member.regions, row.regions),
         (Column.TELEPHONE, member.telephone, row.telephone),
@@ -264,6 +272,11 @@ def _fields(row: Row, member: KnownMember) -> Iterator[FieldChange]:
     for column, before, after in facts:
         if after is not None and after != before:
             yield FieldChange(column, before, after)
+
+
+def _moved(row: Row, member: KnownMember) -> Address | None:
+    same = row.address and member.address and normal(row.address) == normal(member.address)
+    return None if same else row.address
 
 
 def _text(address: Address | None) -> str | None:

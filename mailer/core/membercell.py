@@ -28,7 +28,7 @@ _VERSION = re.compile(r"[vV]?([0-9]{1,4})")
 _APART = re.compile(r"[\W_]+")
 
 #: How a consent can have reached us (standards P7). A paper form is one whether it came by hand or by post.
-_GIVEN_BY: Mapping[str, Channel] = {
+GIVEN_BY: Mapping[str, Channel] = {
     "paper form": Channel.PAPER_FORM,
     "web form": Channel.WEB_FORM,
     "event": Channel.EVENT,
@@ -163,12 +163,12 @@ def read_date(text: str, today: date) -> date:
 def channel_given(text: str) -> Channel:
     """How a consent was given."""
     word = _APART.sub(" ", text.casefold()).strip()
-    for name, channel in _GIVEN_BY.items():
+    for name, channel in GIVEN_BY.items():
         if word in (_APART.sub(" ", name), channel.value.replace("_", " ")):
             return channel
     if word in _OTHER_WORDS:
-        return _GIVEN_BY[_OTHER_WORDS[word]]
-    known = f"Use one of: {', '.join(_GIVEN_BY)}."
+        return GIVEN_BY[_OTHER_WORDS[word]]
+    known = f"Use one of: {', '.join(GIVEN_BY)}."
     for excuse, reason in _NO_CONSENT.items():
         if excuse in word:
             raise CellError(reason, f"If the person consented apart from that, say how. {known}")

@@ -11,7 +11,7 @@ from datetime import date
 from typing import TypeVar
 
 from mailer.core import membercell, tabular
-from mailer.core.address import Address, AddressError
+from mailer.core.address import Address, AddressError, fold_name
 from mailer.core.address import parse as parse_address
 from mailer.core.membercell import CellError, quoted
 from mailer.core.membercolumn import (
@@ -34,7 +34,7 @@ _LONGEST: Mapping[Column | Part, int] = {
     Column.EMAIL: 320,
     Column.TELEPHONE: 40,
     Column.POSTAL_ADDRESS: 500,
-    Column.LANGUAGE: 35,
+    Column.LANGUAGE: 16,
     Part.EVIDENCE: 1000,
 }
 _WITH_LINES = frozenset({Column.POSTAL_ADDRESS, Part.EVIDENCE})
@@ -106,8 +106,8 @@ class _Reader:
         return Row(self._line, unread=(("", " | ".join(self._cells)),))
 
     def _name(self) -> str | None:
-        whole = self._read(Column.NAME, _one_blank)
-        parts = (self._read(Column.FIRST_NAME, _one_blank), self._read(Column.LAST_NAME, _one_blank))
+        whole = self._read(Column.NAME, _plain_name)
+        parts = (self._read(Column.FIRST_NAME, _plain_name), self._read(Column.LAST_NAME, _plain_name))
         return whole or " ".join(filter(None, parts)) or None
 
     def _region_numbers(self, text: str) -> frozenset[int]:
@@ -220,7 +220,10 @@ def _address(text: str) -> Address:
         raise CellError(f"{quoted(text)} is not an e-mail address:", str(error)) from error
 
 
-def _one_blank(text: str) -> str:
+def _plain_name(text: str) -> str:
+    """The name with single blanks; folding may lengthen it (one ligature becomes eighteen letters)."""
+    if len(fold_name(text)) > membercell.LONGEST:
+        raise CellError("This name is too long once it is written out.", "Enter a shorter form of it.")
     return " ".join(text.split())
 
 

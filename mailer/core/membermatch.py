@@ -7,7 +7,7 @@ claim. Numbers are compared exactly.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -178,12 +178,13 @@ def match(rows: Sequence[Row], known: KnownMembers) -> Iterator[Match]:
     claims = Counter(row.number for row in rows if row.number)
     by_number = [_by_number(row, known, claims) for row in rows]
     taken = {found.member.id for found in by_number if found and found.member}
-    keys = Counter(_key_after(row, found) for row, found in zip(rows, by_number, strict=True))
-    for row, found in zip(rows, by_number, strict=True):
+    keys = [_key_after(row, found) for row, found in zip(rows, by_number, strict=True)]
+    alike = Counter(keys)
+    for row, found, key in zip(rows, by_number, keys, strict=True):
         if found is None:
-            yield _by_person(row, known, taken, keys)
+            yield _by_person(row, key, known, taken, alike[key])
         elif found.doubt in {Doubt.UNREAD, Doubt.NUMBER_TWICE}:
-            yield replace(found, member=_certainly(row, known, keys))
+            yield replace(found, member=_certainly(row, key, known, alike[key]))
         else:
             yield found
 
@@ -208,24 +209,24 @@ def _key_after(row: Row, found: Match | None) -> PersonKey | None:
     return person_key(row.address or member.address, row.name or member.name)
 
 
-def _certainly(row: Row, known: KnownMembers, keys: Mapping[PersonKey | None, int]) -> KnownMember | None:
+def _certainly(row: Row, key: PersonKey | None, known: KnownMembers, alike: int) -> KnownMember | None:
     """Whose row this is beyond doubt, although the row itself must wait."""
     if row.number:
         member = known.by_number.get(row.number)
         same = member and row.name and fold_name(row.name) == fold_name(member.name)
         return member if same else None
-    key = person_key(row.address, row.name)
-    found = known.by_person.get(key, ()) if key and keys[key] == 1 else ()
+    found = known.by_person.get(key, ()) if key and alike == 1 else ()
     return found[0] if len(found) == 1 else None
 
 
-def _by_person(row: Row, known: KnownMembers, taken: set[int], keys: Mapping[PersonKey | None, int]) -> Match:
-    """What mailbox and name tell of a row whose number tells nothing."""
-    key = person_key(row.address, row.name)
+def _by_person(
+    row: Row, key: PersonKey | None, known: KnownMembers, taken: Container[int], alike: int
+) -> Match:
+    """What mailbox and name tell of a row whose number tells nothing; `alike` rows of the file have them."""
     if key is None:
         return Match(row, None, _nameless(row))
     found = [member for member in known.by_person.get(key, ()) if member.id not in taken]
-    if keys[key] > 1:
+    if alike > 1:
         return Match(row, None, Doubt.PERSON_TWICE)
     if not found:
         return Match(row, None, Doubt.FORGOTTEN if known.person_suppressed(*key) else None)

@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from mailer.core.audience import Standing
 from mailer.core.consent import Channel
-from mailer.core.membercolumn import StreamName
+from mailer.core.membercell import GIVEN_BY
+from mailer.core.membercolumn import Column, Part, StreamName
 from mailer.core.memberfile import read
 from mailer.core.memberrow import MemberFile, Row, StatedConsent, StatedDeparture
 from mailer.core.tabular import TableError
@@ -244,6 +246,7 @@ def test_a_departure_that_cannot_be_read_makes_the_row_wait() -> None:
         ("name", "Ann\r\nBcc: x", "carriage return"),
         ("name", "Ann\u2028Lee", "line separator"),
         ("name", "x" * 201, "Shorten it to at most 200"),
+        ("name", "\ufdfa" * 12, "too long once it is written out"),
     ],
 )
 def test_where_who_it_is_cannot_be_read_the_row_keeps_it_and_waits(column: str, cell: str, what: str) -> None:
@@ -263,6 +266,7 @@ def test_where_who_it_is_cannot_be_read_the_row_keeps_it_and_waits(column: str, 
         ("telephone", "0\t1", "tab"),
         ("postal address", "1 High\x0bSt", "vertical tab"),
         ("language", "Welsh!", "language tag"),
+        ("language", "en-abcdefgh-abcdefgh", "at most 16"),
     ],
 )
 def test_another_cell_that_cannot_be_read_leaves_what_is_known(column: str, cell: str, what: str) -> None:
@@ -288,6 +292,21 @@ def test_the_guard_that_our_export_puts_before_formulas_is_dropped() -> None:
 
 def test_text_is_kept_in_normal_form_c() -> None:
     assert one(name="Zoe\u0308").name == "Zoë"
+
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "members-file.md").read_text()
+
+
+def test_the_secretarys_page_names_every_column_and_word() -> None:
+    words = {*Column, *(f"chairs-newsletter {part}" for part in Part), *Standing, *GIVEN_BY}
+    assert [word for word in words if word not in DOCUMENT] == []
+
+
+def test_the_example_on_the_secretarys_page_is_read_without_complaint() -> None:
+    example = DOCUMENT.partition("```csv\n")[2].partition("```")[0]
+    found = read(example.encode(), regions=REGIONS | {"Suffolk": 4}, streams=STREAMS, today=TODAY)
+    assert (len(found.rows), found.complaints, found.unknown_columns) == (4, (), ())
+    assert [len(row.consents) for row in found.rows] == [1, 1, 0, 0]
 
 
 HOSTILE = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
