@@ -15,6 +15,7 @@ from itertools import chain
 from random import Random
 
 from mailer.demo.names import DOMAINS, FAMILY, GIVEN, PLACES, STREET_KINDS, STREETS, spelt
+from mailer.demo.server import Behaviour
 
 MEMBERS = 200
 NEWSLETTER = "chairs-newsletter"
@@ -37,18 +38,6 @@ class Role(StrEnum):
     BEHAVES = "has a mailbox with a will of its own"
 
 
-class Behaviour(StrEnum):
-    """What the demo's mail server does with a letter to an address."""
-
-    REFUSE = "refuse"
-    REFUSE_FULL = "refuse_full"
-    DEFER = "defer"
-    BOUNCE_LATER = "bounce_later"
-    AWAY = "away"
-    #: Takes the letter, and reports it as spam later.
-    COMPLAIN = "complain"
-
-
 #: How many of each; LEAVES and ODD_NAME are named below.
 _HOW_MANY: Mapping[Role, int] = {
     Role.NO_CONSENT: 14,
@@ -59,11 +48,15 @@ _HOW_MANY: Mapping[Role, int] = {
     Role.CLAIMED: 3,
     Role.TWO_REGIONS: 4,
 }
+#: Nobody's server defers for ever: the story would not end.
+#: Nobody's server defers for ever: the story would not end.
 _BEHAVIOURS: Mapping[Behaviour, int] = {
     Behaviour.REFUSE: 3,
     Behaviour.REFUSE_FULL: 2,
     Behaviour.DEFER: 3,
     Behaviour.BOUNCE_LATER: 3,
+    Behaviour.DELAY: 1,
+    Behaviour.DELAY: 1,
     Behaviour.AWAY: 2,
     Behaviour.COMPLAIN: 1,
 }
