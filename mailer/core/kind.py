@@ -143,12 +143,9 @@ def one_of(words: type[E], leave_out: Iterable[E] = ()) -> Kind[E]:
 
 FLAG = Kind("true or false", _read_flag, Shape.FLAG)
 #: Control characters and line separators could end a header or hide a line, so no text of ours has any.
-LINE = matching("a line of text", r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\S[^\x00-\x1f\x7f-\x9f\u2028\u2029]*")
-PARAGRAPHS = matching(
-    "a text", r"[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]*\S[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]*"
-)
-SLUG = matching(
-    "a short name of small letters, digits and single hyphens", r"(?=.{1,63}$)[a-z0-9]+(-[a-z0-9]+)*"
-)
+_HOSTILE = r"\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029"
+LINE = matching("a line of text", rf"(?!\s*\Z)[^\n{_HOSTILE}]+")
+PARAGRAPHS = matching("a text", rf"(?!\s*\Z)[^{_HOSTILE}]+")
+SLUG = matching("a short name of small letters, digits and single hyphens", r"(?=.{1,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 DOMAIN = matching("a domain name such as example.org, in small letters", address.DOMAIN.pattern)
 ADDRESS = refined(LINE, "an e-mail address such as office@example.org", lambda text: address.parse(text).text)
