@@ -49,13 +49,11 @@ _HOW_MANY: Mapping[Role, int] = {
     Role.TWO_REGIONS: 4,
 }
 #: Nobody's server defers for ever: the story would not end.
-#: Nobody's server defers for ever: the story would not end.
 _BEHAVIOURS: Mapping[Behaviour, int] = {
     Behaviour.REFUSE: 3,
     Behaviour.REFUSE_FULL: 2,
     Behaviour.DEFER: 3,
     Behaviour.BOUNCE_LATER: 3,
-    Behaviour.DELAY: 1,
     Behaviour.DELAY: 1,
     Behaviour.AWAY: 2,
     Behaviour.COMPLAIN: 1,
