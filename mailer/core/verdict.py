@@ -167,9 +167,9 @@ def rule(reply_code: int | None, status: str | None, text: str, *, action: str =
     if action != "failed":
         return ACTIONS.get(action, ACTIONS["delayed"])
     digit = reply_code // 100 if reply_code and 200 <= reply_code <= 599 else None
-    if digit == 2:
-        return DIGITS[2]
     agreed = _agreeing(status, digit)
+    if digit == 2 or (agreed and agreed[0] == "2"):
+        return DIGITS[2]
     row, vague = _by_status(*agreed) if agreed else _by_reply(reply_code, digit)
     permanent = (agreed[0] if agreed else str(digit)) != "4"
     spoken = _by_text(text, permanent=permanent)
