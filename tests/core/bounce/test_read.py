@@ -1,0 +1,132 @@
+"""Reading never raises and stays within its bounds, whatever the bytes (standards B10)."""
+
+import base64
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailer.core.bounce import Kind, Reason, mime, read
+from mailer.core.bounce.finding import MAX_DIAGNOSTIC
+from mailer.core.verdict import Class
+
+SPECIMENS = [eml.read_bytes() for eml in sorted((Path(__file__).parent / "specimens").glob("*.eml"))]
+STATUS = (Path(__file__).parent / "specimens" / "rfc3464_06.eml").read_bytes()
+HOSTILE = (
+    *(
+        b"\x00",
+        b"\r",
+        b"\n\n",
+        b"--",
+        b'"',
+        b"=?utf-8?b?A",
+        b"=?x?q?=",
+        b"\xff\xfe",
+        b"boundary=",
+        b"<",
+        b"((((",
+    ),
+    *(
+        b"multipart/",
+        b"Content-Transfer-Encoding: base64\n",
+        b"Content-Type: text/plain; charset=unicode_escape\n",
+    ),
+    *(b"\\x{110000}", b"Action: failed\n", b"Status: 9.9.9\n", b"\xe2\x80\xae", b"+ZZ"),
+)
+
+
+@given(st.binary(max_size=2000))
+def test_random_bytes_give_a_report(raw: bytes) -> None:
+    assert read(raw).kind in Kind
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(SPECIMENS),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 200), st.sampled_from(HOSTILE)), max_size=6),
+)
+def test_mutated_specimens_give_a_report(raw: bytes, wounds: list[tuple[float, int, bytes]]) -> None:
+    for where, length, graft in wounds:
+        start = int(where * len(raw))
+        raw = raw[:start] + graft + raw[start + length :]
+    report = read(raw)
+    assert report.kind in Kind
+    assert all(len(finding.diagnostic) <= MAX_DIAGNOSTIC for finding in report.findings)
+    assert not any("\n" in address or "\x00" in address for address in report.message_ids)
+
+
+def _nested(levels: int) -> bytes:
+    """The report of STATUS inside so many multiparts more."""
+    raw = STATUS
+    for level in range(levels):
+        head = f"Content-Type: multipart/mixed; boundary=b{level}\n\n--b{level}\n".encode()
+        raw = head + raw + f"\n--b{level}--\n".encode()
+    return raw
+
+
+def test_a_report_within_twenty_levels_is_found_and_one_below_is_not() -> None:
+    assert read(_nested(mime.MAX_LEVELS - 2)).kind is Kind.HARD
+    assert read(_nested(mime.MAX_LEVELS - 1)).kind is Kind.NONE
+    assert read(_nested(3000)).kind is Kind.NONE
+
+
+def test_what_lies_beyond_two_megabytes_is_not_read() -> None:
+    filler = b"x" * 78 + b"\r\n"
+    head, boundary, rest = STATUS.partition(b"--4F1A2/mx.example.net\nContent-Type: message/delivery-status")
+    within = head + filler * 20_000 + b"\n" + boundary + rest
+    beyond = head + filler * 27_000 + b"\n" + boundary + rest
+    assert read(within).kind is Kind.HARD
+    assert read(beyond).kind is Kind.NONE
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"a:\n" * 700_000,
+        b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\n" * 400_000,
+        b'Content-Type: multipart/mixed; boundary="' + b'boundary="' * 200_000,
+        b"To: " + b"<" * 2_000_000,
+        b"Subject: " + b"=?utf-8?q?x?= " * 100_000,
+        STATUS.replace(b"Action: failed", b"Action: " + b"(" * 1_900_000),
+        STATUS.replace(b"Diagnostic-Code: smtp;", b"Diagnostic-Code: smtp; " + b"550 5.1.1 " * 190_000),
+        STATUS.replace(b"\n\nFinal", b"\n\n" + b"Final-Recipient: x;a@b\n\n" * 80_000 + b"Final"),
+    ],
+    ids=["headers", "parts", "quotes", "brackets", "words", "comments", "codes", "blocks"],
+)
+def test_two_megabytes_built_to_be_slow_are_read_within_bounds(raw: bytes) -> None:
+    report = read(raw)
+    assert len(report.findings) <= 100
+    assert len(report.delivered_to) <= 50
+
+
+def test_an_encoded_report_is_decoded_and_a_broken_one_is_read_as_it_stands() -> None:
+    head, _, machine = STATUS.partition(b"Content-Type: message/delivery-status\n\n")
+    body, _, tail = machine.partition(b"\n--4F1A2")
+    said = b"Content-Type: message/delivery-status\nContent-Transfer-Encoding: base64\n\n"
+    whole = head + said + base64.encodebytes(body) + b"\n--4F1A2" + tail
+    assert read(whole).kind is Kind.HARD
+    assert read(head + said + body + b"A\n--4F1A2" + tail).kind in Kind
+
+
+def test_a_charset_that_is_no_charset_is_not_obeyed() -> None:
+    raw = STATUS.replace(b"message/delivery-status\n", b"message/delivery-status; charset=unicode_escape\n")
+    assert read(raw.replace(b"User unknown", b"\\N{BULLET} \\q User unknown")).kind is Kind.HARD
+
+
+def test_a_finding_carries_the_class_that_the_mailbox_is_judged_by() -> None:
+    assert [finding.klass for finding in read(STATUS).findings] == [Class.HARD]
+
+
+def test_a_long_diagnostic_is_cut_at_what_may_be_stored() -> None:
+    finding = read(STATUS.replace(b"User unknown", b"User unknown " + b"x" * 900)).findings[0]
+    assert len(finding.diagnostic) == MAX_DIAGNOSTIC
+    assert finding.reason is Reason.USER_UNKNOWN
+
+
+def test_a_report_tells_its_own_name_and_whether_nobody_sent_it() -> None:
+    report = read(STATUS)
+    assert report.report_id == "<4F1A2@mx.example.net>"
+    assert report.null_sender is True
+    assert read(STATUS.replace(b"Return-Path: <>", b"Return-Path: <a@example.net>")).null_sender is False
+    assert read(STATUS.replace(b"Return-Path: <>\n", b"")).null_sender is None
