@@ -178,7 +178,8 @@ class _Handler:
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.content
         letter = content if isinstance(content, bytes) else (content or "").encode()
-        self._server.accept(envelope.mail_from or "", envelope.rcpt_tos, letter)
+        sender = envelope.mail_from or ""
+        self._server.accept("" if sender == "<>" else sender, envelope.rcpt_tos, letter)
         return "250 2.0.0 OK"
 
 
