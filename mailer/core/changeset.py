@@ -221,9 +221,7 @@ def _keys(row: Row, member: KnownMember | None) -> Iterator[PersonKey | None]:
         yield person_key(row.address or member.address, row.name or member.name)
 
 
-def _weigh(
-    consent: StatedConsent, streams: Mapping[int, Consented | Left], row: Row
-) -> bool | Withheld | Doubt:
+def _weigh(consent: StatedConsent, streams: Mapping[int, Consented | Left], row: Row) -> bool | Withheld | Doubt:
     """Whether a consent is news (True), known already (False), too old, or for a person to decide."""
     now = streams.get(consent.stream)
     if isinstance(now, Consented):

@@ -154,9 +154,7 @@ def read_date(text: str, today: date) -> date:
     if when > today:
         raise CellError(f"{quoted(text)} lies in the future.", "Enter the day on which it happened.")
     if when.year < 1990:
-        raise CellError(
-            f"{quoted(text)} lies before there was e-mail.", "Enter the year with its four figures."
-        )
+        raise CellError(f"{quoted(text)} lies before there was e-mail.", "Enter the year with its four figures.")
     return when
 
 

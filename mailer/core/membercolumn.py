@@ -146,9 +146,7 @@ def _headings(streams: StreamNames, regions: Mapping[str, int]) -> list[tuple[st
         found.append((key, Heading(key, {stream.region: stream}, whole=False), spellings))
         if stream.region is not None:
             by_list.setdefault(slug, {})[stream.region] = stream
-    found.extend(
-        (slug, Heading(slug, streams_of, whole=True), [slug]) for slug, streams_of in by_list.items()
-    )
+    found.extend((slug, Heading(slug, streams_of, whole=True), [slug]) for slug, streams_of in by_list.items())
     return found
 
 

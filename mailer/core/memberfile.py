@@ -132,17 +132,13 @@ class _Reader:
             return None
         return self._value(place, column, reader)
 
-    def _value(
-        self, place: int | None, column: Column | Part, reader: Callable[[str], Value]
-    ) -> Value | None:
+    def _value(self, place: int | None, column: Column | Part, reader: Callable[[str], Value]) -> Value | None:
         text = self._text(place)
         if place is None or not text:
             return None
         try:
             return reader(
-                membercell.tidy(
-                    text, lines=column in _WITH_LINES, longest=_LONGEST.get(column, membercell.LONGEST)
-                )
+                membercell.tidy(text, lines=column in _WITH_LINES, longest=_LONGEST.get(column, membercell.LONGEST))
             )
         except CellError as error:
             self._complain(self._layout.header[place], error.what, error.todo)
@@ -173,12 +169,8 @@ class _Reader:
         wordings = frozenset[int]().union(*(stream.wordings for stream in heading.streams.values()))
         given = self._part(heading, places, Part.DATE, self._day)
         channel = self._part(heading, places, Part.CHANNEL, membercell.channel_given)
-        wording = self._part(
-            heading, places, Part.WORDING, lambda text: membercell.read_wording(text, wordings)
-        )
-        evidence = self._part(
-            heading, places, Part.EVIDENCE, lambda text: membercell.read_evidence(text, channel)
-        )
+        wording = self._part(heading, places, Part.WORDING, lambda text: membercell.read_wording(text, wordings))
+        evidence = self._part(heading, places, Part.EVIDENCE, lambda text: membercell.read_evidence(text, channel))
         if given is None or channel is None or wording is None or evidence is None:
             return
         streams = _own_streams(heading, regions)

@@ -92,9 +92,7 @@ class KnownMembers:
 
     def suppressed(self, keys: Iterable[PersonKey | None]) -> bool:
         """Whether any of these is one whom we must not write to."""
-        return any(
-            self.mailbox_suppressed(key[0]) or self.person_suppressed(*key) for key in keys if key is not None
-        )
+        return any(self.mailbox_suppressed(key[0]) or self.person_suppressed(*key) for key in keys if key is not None)
 
 
 class Doubt(StrEnum):
@@ -219,9 +217,7 @@ def _certainly(row: Row, key: PersonKey | None, known: KnownMembers, alike: int)
     return found[0] if len(found) == 1 else None
 
 
-def _by_person(
-    row: Row, key: PersonKey | None, known: KnownMembers, taken: Container[int], alike: int
-) -> Match:
+def _by_person(row: Row, key: PersonKey | None, known: KnownMembers, taken: Container[int], alike: int) -> Match:
     """What mailbox and name tell of a row whose number tells nothing; `alike` rows of the file have them."""
     if key is None:
         return Match(row, None, _nameless(row))

@@ -68,9 +68,7 @@ def apply(known: tuple[KnownMember, ...], changeset: Changeset) -> tuple[KnownMe
         _apply_ledger(members, changed.member.id, changed.departures, changed.consents)
     boxes: dict[str, Address] = {}
     return tuple(
-        replace(member, address=boxes.setdefault(normal(member.address), member.address))
-        if member.address
-        else member
+        replace(member, address=boxes.setdefault(normal(member.address), member.address)) if member.address else member
         for member in members.values()
     )
 
@@ -203,9 +201,7 @@ def test_another_consent_of_the_same_day_is_for_a_person() -> None:
     assert changeset.changes_nothing
 
 
-@pytest.mark.parametrize(
-    ("given", "revived"), [(MAY, Withheld.LEFT), (JUNE, Withheld.LEFT), (JULY, Doubt.REJOINING)]
-)
+@pytest.mark.parametrize(("given", "revived"), [(MAY, Withheld.LEFT), (JUNE, Withheld.LEFT), (JULY, Doubt.REJOINING)])
 @pytest.mark.parametrize("where", ["ledger", "file"])
 def test_nobody_who_left_is_revived_by_a_file(given: date, revived: Withheld | Doubt, where: str) -> None:
     row = Row(2, "A1", telephone="0456", consents=(consent(given),))
@@ -256,9 +252,7 @@ def test_a_departure_in_the_file_ends_a_subscription_that_is_not_younger() -> No
     for since, leaves in ((MAY, True), (JUNE, True), (JULY, False)):
         known = replace(ANN, streams={NEWS: Consented(since, 1, Channel.WEB_FORM)})
         changeset = planned(row, known=(known,))
-        assert [d.departures for d in changeset.changed] == (
-            [(Departure(NEWS, JUNE, Channel.POST),)] if leaves else []
-        )
+        assert [d.departures for d in changeset.changed] == ([(Departure(NEWS, JUNE, Channel.POST),)] if leaves else [])
 
 
 def test_leaving_the_notices_as_a_whole_leaves_every_region_that_is_received() -> None:
@@ -290,15 +284,12 @@ ADDRESSES = st.sampled_from(["home@example.org", "Home@example.org", "ann@exampl
 NUMBERS = st.none() | st.sampled_from(["A1", "B2", "C3"])
 DATES = st.sampled_from([MAY, JUNE, JULY])
 CONSENTS = st.builds(consent, DATES, st.sampled_from([NORFOLK, SUFFOLK]), st.sampled_from([None, NOTICES]))
-DEPARTURES = st.builds(
-    lambda on, stream: departure(on, stream, kin=NOTICES), DATES, st.sampled_from([*NOTICES])
-)
+DEPARTURES = st.builds(lambda on, stream: departure(on, stream, kin=NOTICES), DATES, st.sampled_from([*NOTICES]))
 STANDINGS = st.sampled_from(Standing)
 REGIONS = st.sampled_from([frozenset({1}), frozenset({1, 2})])
 STREAMS = st.dictionaries(
     st.sampled_from([NORFOLK, SUFFOLK]),
-    st.builds(Left, DATES)
-    | st.builds(Consented, DATES, st.sampled_from([1, 2]), st.just(Channel.PAPER_FORM)),
+    st.builds(Left, DATES) | st.builds(Consented, DATES, st.sampled_from([1, 2]), st.just(Channel.PAPER_FORM)),
 )
 ROWS = st.lists(
     st.builds(
@@ -357,6 +348,4 @@ def test_the_same_file_again_changes_nothing_and_nobody_is_revived(
             assert not (isinstance(word, Left) and isinstance(member.streams[stream], Consented))
         if member.address and (normal(member.address), fold_name(member.name)) in keys:
             old = before[member.id].streams if member.id in before else {}
-            assert all(
-                old.get(s) == word for s, word in member.streams.items() if isinstance(word, Consented)
-            )
+            assert all(old.get(s) == word for s, word in member.streams.items() if isinstance(word, Consented))

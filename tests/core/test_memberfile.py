@@ -155,9 +155,7 @@ def test_a_complete_consent_is_taken_and_an_empty_one_is_none() -> None:
         ("channel", "legitimate interests", "needs the person's consent"),
     ],
 )
-def test_an_incomplete_consent_is_complained_of_and_gives_no_subscription(
-    part: str, cell: str, what: str
-) -> None:
+def test_an_incomplete_consent_is_complained_of_and_gives_no_subscription(part: str, cell: str, what: str) -> None:
     header = f"chairs-newsletter consent {part}"
     row, said = complaint({"name": "Ann"} | NEWS_CONSENT | {header: cell})
     assert (row.name, row.consents, row.unread) == ("Ann", (), ())
@@ -205,9 +203,7 @@ def test_a_consent_for_local_notices_is_for_the_persons_own_regions() -> None:
 
 @pytest.mark.parametrize("region", ["east-of-england", "East of England", "EAST_OF_ENGLAND"])
 def test_a_header_may_name_one_region_of_a_list(region: str) -> None:
-    cells = {
-        name.replace("local-notices", f"local-notices/{region}"): cell for name, cell in LOCAL_CONSENT.items()
-    }
+    cells = {name.replace("local-notices", f"local-notices/{region}"): cell for name, cell in LOCAL_CONSENT.items()}
     assert [(c.stream, c.kin) for c in one(**cells, regions="london").consents] == [
         (NOTICES[EAST], frozenset({NOTICES[EAST]}))
     ]
@@ -215,12 +211,8 @@ def test_a_header_may_name_one_region_of_a_list(region: str) -> None:
 
 def test_a_departure_needs_nothing_but_its_date() -> None:
     row = one(**{"chairs-newsletter left date": "1/6/2025", "chairs-newsletter left channel": "post"})
-    assert row.departures == (
-        StatedDeparture(frozenset({NEWS}), frozenset({NEWS}), date(2025, 6, 1), Channel.POST),
-    )
-    assert one(**{"local-notices left": "2025-06-01", "regions": "norfolk"}).departures[0].streams == {
-        NOTICES[NORFOLK]
-    }
+    assert row.departures == (StatedDeparture(frozenset({NEWS}), frozenset({NEWS}), date(2025, 6, 1), Channel.POST),)
+    assert one(**{"local-notices left": "2025-06-01", "regions": "norfolk"}).departures[0].streams == {NOTICES[NORFOLK]}
     everywhere = one(**{"local-notices left": "2025-06-01"}).departures[0]
     assert (everywhere.streams, everywhere.channel) == (ALL_NOTICES, None)
 

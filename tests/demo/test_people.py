@@ -21,8 +21,7 @@ from mailer.demo.server import Behaviour
 TODAY = date(2026, 11, 22)
 REGIONS = {region: number for number, (region, *_) in enumerate(PLACES, 1)}
 STREAMS = {NEWSLETTER: StreamName(10_000, frozenset({1}))} | {
-    f"{NOTICES}/{region}": StreamName(20_000 + number, frozenset({1}), number)
-    for region, number in REGIONS.items()
+    f"{NOTICES}/{region}": StreamName(20_000 + number, frozenset({1}), number) for region, number in REGIONS.items()
 }
 SEEDS = pytest.mark.parametrize("seed", range(5))
 
@@ -56,9 +55,7 @@ def test_everyone_is_imported_and_only_missing_evidence_is_complained_of(seed: i
     assert (len(changeset.new), changeset.undecided, changeset.complaints) == (MEMBERS, (), ())
     newsletter = {new.row.number for new in changeset.new if any(c.stream == 10_000 for c in new.consents)}
     without = (Role.NO_CONSENT, Role.NO_EVIDENCE, Role.LEFT_EARLIER)
-    assert newsletter == numbers(members.people) - numbers(
-        [*chain.from_iterable(map(members.playing, without))]
-    )
+    assert newsletter == numbers(members.people) - numbers([*chain.from_iterable(map(members.playing, without))])
     left = {new.row.number for new in changeset.new if new.departures}
     assert left == numbers([*members.playing(Role.LEFT_EARLIER), *members.playing(Role.LEFT_NOTICES)])
 
