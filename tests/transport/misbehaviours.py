@@ -40,6 +40,11 @@ def resets_at(step: Step) -> Misbehaviour:
     return _at(step, Deed((), Then.RESET))
 
 
+def answers_421_and_resets_at(step: Step) -> Misbehaviour:
+    """Says that it closes the channel, and does so with a TCP reset, deaf to what is still coming."""
+    return _at(step, Deed((reply("421 4.3.2 Shutting down"),), Then.RESET))
+
+
 def stalls_at(step: Step) -> Misbehaviour:
     """Neither answers nor reads any more, but keeps the connection."""
     return _at(step, Deed((), Then.STALL))

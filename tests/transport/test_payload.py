@@ -112,7 +112,9 @@ def test_what_passes_holds_cr_and_lf_only_as_a_pair(body: bytes) -> None:
         check_payload(body)
 
 
-@pytest.mark.parametrize("payload", [b"", b"x", b"x\n", b"x\r", b"x\r\n\n\r", HEAD + "é\r\n".encode()])
+@pytest.mark.parametrize(
+    "payload", [b"", b"x", b"x\n", b"x\r", b"x\n\ry\r\n", b"\rx\ny\r\n", HEAD + "é\r\n".encode()]
+)
 def test_a_malformed_letter_is_refused(payload: bytes) -> None:
     with pytest.raises(PayloadRefused):
         check_envelope(envelope(payload=payload))

@@ -13,6 +13,7 @@ from mailer.transport.smtp import connect
 from tests.transport.deeds import Misbehaviour
 from tests.transport.helpers import ANNE, BEA, CARL, LETTER, MakeWire, envelope, hand_over, relay_to
 from tests.transport.misbehaviours import (
+    answers_421_and_resets_at,
     answers_421_at,
     answers_at,
     answers_bare_codes,
@@ -208,14 +209,17 @@ def test_a_letter_dropped_after_the_final_dot_is_in_doubt(wire: MakeWire, kept: 
     assert server.copies[ANNE] == kept
 
 
-def test_a_server_that_refuses_in_mid_letter_is_heard(wire: MakeWire) -> None:
+@pytest.mark.parametrize("how", [answers_421_at, answers_421_and_resets_at])
+def test_a_server_that_refuses_in_mid_letter_is_heard(
+    wire: MakeWire, how: Callable[[Step], Misbehaviour]
+) -> None:
     """Its connection is closed without the final dot: what it has is no letter."""
-    server = wire(answers_421_at(Step.BODY))
+    server = wire(how(Step.BODY))
     large = LETTER + b"x\r\n" * 3_000_000
     with connect(relay_to(server)) as session:
         answer = session.hand_over(envelope(payload=large))
     assert answer.reply is not None
-    assert answer.reply.code == 421
+    assert (answer.step, answer.reply.code, answer.final_dot_written) == (Step.BODY, 421, False)
     assert not server.messages
 
 
@@ -353,6 +357,13 @@ def test_leaving_is_polite_but_does_not_depend_on_the_server(
 def test_the_default_timeouts_are_those_of_the_standard() -> None:
     steps = (Step.CONNECT, Step.MAIL, Step.RCPT, Step.DATA, Step.BODY, Step.FINAL_DOT)
     assert [Timeouts().of(step) for step in steps] == [300, 300, 300, 120, 180, 600]
+
+
+def test_no_two_kinds_of_waiting_share_a_time() -> None:
+    waits = Timeouts(connect=1, greeting=2, command=3, mail=4, rcpt=5, data=6, block=7, final_dot=8, quit=9)
+    steps = (Step.CONNECT, Step.EHLO, Step.STARTTLS, Step.AUTH, Step.MAIL, Step.RCPT, Step.DATA, Step.BODY)
+    assert [waits.of(step) for step in steps] == [2, 3, 3, 3, 4, 5, 6, 7]
+    assert [waits.of(step) for step in (Step.FINAL_DOT, Step.RSET, Step.QUIT)] == [8, 3, 9]
 
 
 @pytest.mark.parametrize("step", [Step.MAIL, Step.RCPT, Step.DATA, Step.FINAL_DOT])
