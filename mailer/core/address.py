@@ -33,9 +33,7 @@ DOMAIN = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)+{_LABEL}")
 """A lower-case domain of A-labels, two at least; for `fullmatch`."""
 
 _DOT_ATOM = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
-_ASCII_WIRE = re.compile(
-    rf"(?=[^@]{{1,{MOST_LOCAL}}}@)(?=.{{1,{MOST_PATH}}}\Z){_DOT_ATOM.pattern}@{DOMAIN.pattern}"
-)
+_ASCII_WIRE = re.compile(rf"(?=[^@]{{1,{MOST_LOCAL}}}@)(?=.{{1,{MOST_PATH}}}\Z){_DOT_ATOM.pattern}@{DOMAIN.pattern}")
 
 _APOSTROPHES = re.compile(
     "['`\u00b4\u02b9\u02bb\u02bc\u02bd\u02c8\u02ca\u02cb\u2018\u2019\u201b\u2032\u2035\uff07\uff40]"

@@ -75,9 +75,7 @@ class Signer:
         if not DOMAIN.fullmatch(self.domain):
             raise DkimError(f"The signing domain {self.domain!r} is not a lower-case domain name in ASCII.")
         if not _SELECTOR.fullmatch(self.selector):
-            raise DkimError(
-                f"The selector {self.selector!r} may hold lower-case letters, digits, hyphens and dots."
-            )
+            raise DkimError(f"The selector {self.selector!r} may hold lower-case letters, digits, hyphens and dots.")
         bits = self.private_key.key_size if isinstance(self.private_key, RSAPrivateKey) else LEAST_RSA_BITS
         if not LEAST_RSA_BITS <= bits <= MOST_RSA_BITS:
             raise DkimError(
@@ -182,9 +180,7 @@ def _relaxed_headers(headers: Sequence[Header]) -> list[bytes]:
     octets = b"\0".join([value for _, value in headers])
     folds = octets.count(b"\r\n ") + octets.count(b"\r\n\t")
     if not folds == octets.count(b"\r") == octets.count(b"\n") or b"\v" in octets or b"\f" in octets:
-        raise DkimError(
-            "A header to be signed holds a line end or another control character that is no fold."
-        )
+        raise DkimError("A header to be signed holds a line end or another control character that is no fold.")
     return [name.lower() + b":" + b" ".join(value.split()) for name, value in headers]
 
 

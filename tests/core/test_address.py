@@ -103,9 +103,7 @@ def test_an_address_is_refused_that_holds(text: str) -> None:
 
 SPECIAL_USE = {"b@mail.test", "b@mail.invalid", "b@mail.localhost", "b@printer.local"}
 NOT_FOR_THE_WIRE = {
-    k: v
-    for k, v in REFUSED.items()
-    if v not in SPECIAL_USE and k not in {"a broken A-label", "a number for a domain"}
+    k: v for k, v in REFUSED.items() if v not in SPECIAL_USE and k not in {"a broken A-label", "a number for a domain"}
 }
 
 

@@ -226,9 +226,7 @@ def test_the_body_may_not_change(signer: Signer) -> None:
 def test_an_unsigned_header_and_white_space_may_change_on_the_way() -> None:
     field = ED.sign(HEADERS, BODY, NOW)
     moved: list[Header] = [(b"Received", b"from x by y"), *altered(b"List-Help", "altered")]
-    spaced = [
-        (name, value.replace(b"\r\n", b"").replace(b" ", b"\r\n \t", 1) + b"  ") for name, value in moved
-    ]
+    spaced = [(name, value.replace(b"\r\n", b"").replace(b" ", b"\r\n \t", 1) + b"  ") for name, value in moved]
     assert verdicts(written(spaced, BODY + b"\r\n\r\n", field), ED) == [True]
 
 
@@ -253,25 +251,19 @@ def test_two_selectors_are_live_while_keys_change_over() -> None:
     assert verdicts(both, RSA, NEXT_RSA) == [True, True]
 
 
-VALUES = st.lists(
-    st.sampled_from([b"x", b"=?utf-8?q?y?=", b"\xc3\xa9", b";", b"b=1;", b"<a@b>"]), min_size=1
-).flatmap(
+VALUES = st.lists(st.sampled_from([b"x", b"=?utf-8?q?y?=", b"\xc3\xa9", b";", b"b=1;", b"<a@b>"]), min_size=1).flatmap(
     lambda words: st.lists(
         st.sampled_from([b" ", b"  ", b"\t", b"\r\n ", b" \r\n\t"]), min_size=len(words), max_size=len(words)
     ).map(lambda gaps: b"".join(word + gap for word, gap in zip(words, gaps, strict=True)).rstrip())
 )
-NAMES = st.sampled_from(
-    [b"To", b"Subject", b"DATE", b"reply-to", b"List-Id", b"X-Other", b"List-Unsubscribe"]
+NAMES = st.sampled_from([b"To", b"Subject", b"DATE", b"reply-to", b"List-Id", b"X-Other", b"List-Unsubscribe"])
+BODIES = st.lists(st.sampled_from([b"a", b"=20", b" ", b"  ", b"\t", b"\r\n", b"\r\n\r\n", b".", b"From "])).map(
+    lambda pieces: b"".join(pieces) + b"\r\n"
 )
-BODIES = st.lists(
-    st.sampled_from([b"a", b"=20", b" ", b"  ", b"\t", b"\r\n", b"\r\n\r\n", b".", b"From "])
-).map(lambda pieces: b"".join(pieces) + b"\r\n")
 
 
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=8), VALUES, BODIES)
-def test_any_message_verifies_however_it_is_folded_and_spaced(
-    others: list[Header], sender: bytes, body: bytes
-) -> None:
+def test_any_message_verifies_however_it_is_folded_and_spaced(others: list[Header], sender: bytes, body: bytes) -> None:
     headers = [*others[:3], (b"From", sender), *others[3:]]
     assert verdicts(written(headers, body, ED.sign(headers, body, NOW)), ED) == [True]
 
@@ -290,9 +282,7 @@ def test_an_empty_body_and_one_without_a_last_line_end_are_as_the_standard_says(
     assert relaxed_body(b"a") == relaxed_body(b"a ") == b"a\r\n"
 
 
-PIECES = st.lists(st.sampled_from([b"a", b" ", b"\t", b"\r", b"\n", b"=\r\n", b"\r\n"]), max_size=6).map(
-    b"".join
-)
+PIECES = st.lists(st.sampled_from([b"a", b" ", b"\t", b"\r", b"\n", b"=\r\n", b"\r\n"]), max_size=6).map(b"".join)
 
 
 @given(st.lists(PIECES.filter(is_relaxed), max_size=6))

@@ -95,9 +95,7 @@ def test_a_token_has_one_spelling_only() -> None:
     token = RING.sign(Purpose.LEAVE, HANDLE)
     spare = [token[:-1] + URL_SAFE[URL_SAFE.index(token[-1]) + extra] for extra in range(1, 16)]
     odd = [token + "=", token + "==", " " + token, token + " ", token + "\n", token[:-1], token + "A"]
-    other_alphabet = RING.sign(
-        Purpose.LEAVE, next(h for h in range(999) if "_" in RING.sign(Purpose.LEAVE, h))
-    )
+    other_alphabet = RING.sign(Purpose.LEAVE, next(h for h in range(999) if "_" in RING.sign(Purpose.LEAVE, h)))
     foreign = [other_alphabet.replace("_", "/"), token.swapcase(), "\uff25" + token[1:], "\ud800" * 34, ""]
     for text in spare + odd + foreign:
         assert RING.read(Purpose.LEAVE, text) is None, text
@@ -205,9 +203,7 @@ def test_a_million_message_ids_would_differ_as_their_handles_do() -> None:
 @given(PURPOSES, HANDLES, AROUND, AROUND, st.booleans())
 @example(Purpose.WEB, HANDLE, "100%", "", False)
 @example(Purpose.WEB, HANDLE, "%4", "", True)
-def test_no_token_survives_redaction(
-    purpose: Purpose, handle: int, before: str, after: str, folded: bool
-) -> None:
+def test_no_token_survives_redaction(purpose: Purpose, handle: int, before: str, after: str, folded: bool) -> None:
     token = RING.sign_folded(purpose, handle) if folded else RING.sign(purpose, handle)
     for spelling in (token, *([token.upper()] if folded else [])):
         shown = redact(before + spelling + after)
