@@ -15,7 +15,7 @@ _BARE_CR = re.compile(rb"\r(?!\n)")
 _LEADING_DOT = re.compile(rb"\n\.")
 
 
-class PayloadRefused(MailerError, ValueError):  # noqa: N818 - a refusal
+class PayloadRefused(MailerError, ValueError):
     """A letter that was built wrong."""
 
 

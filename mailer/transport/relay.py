@@ -18,7 +18,7 @@ _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _FQDN = re.compile(rf"(?:{_LABEL}\.)+{_LABEL}")
 
 
-class RelayRefused(MailerError, ValueError):  # noqa: N818 - a refusal
+class RelayRefused(MailerError, ValueError):
     """A relay described in a way that is not safe to use."""
 
 
@@ -33,7 +33,7 @@ class FaultKind(StrEnum):
     BUSY = "busy"
 
 
-class RelayFault(MailerError, ConnectionError):  # noqa: N818 - the design's word
+class RelayFault(MailerError, ConnectionError):
     """No session came about. `retry_later` False means: pause the relay until a person has looked."""
 
     def __init__(

@@ -17,14 +17,12 @@ from mailer.transport.connection import Connection, describe
 from mailer.transport.payload import check_envelope, dot_stuffed
 from mailer.transport.relay import Timeouts
 
-_NEEDS_SMTPUTF8 = parse(
-    b"553 5.6.7 Not sent: this address needs SMTPUTF8, which the relay does not offer\r\n"
-)
+_NEEDS_SMTPUTF8 = parse(b"553 5.6.7 Not sent: this address needs SMTPUTF8, which the relay does not offer\r\n")
 _NEEDS_8BITMIME = parse(b"554 5.6.3 Not sent: this letter needs 8BITMIME, which the relay does not offer\r\n")
 _TOO_LARGE = parse(b"552 5.3.4 Not sent: this letter is larger than the relay takes\r\n")
 
 
-class SessionClosed(MailerError, ConnectionError):  # noqa: N818 - says what is so
+class SessionClosed(MailerError, ConnectionError):
     """A letter was given to a session that is over."""
 
 

@@ -16,7 +16,7 @@ from mailer.transport.relay import FaultKind, Relay, RelayFault
 _Result = TypeVar("_Result")
 Dialogue: TypeAlias = Generator[tuple[Step, bytes | None], Reply, _Result]
 
-#: Refusals that no waiting mends: 432 wants a new password, the others are 5xx anyway (RFC 4954 section 6).
+#: "A password transition is needed" (RFC 4954 section 6): a 4xx that no waiting mends.
 _PASSWORD_TRANSITION = 432
 
 
@@ -86,10 +86,9 @@ def _must_be(
 ) -> None:
     if reply.first_digit == digit:
         return
+    kind = refusal if reply.first_digit in (4, 5) else FaultKind.PROTOCOL
     if reply.code == 421:
         kind = FaultKind.BUSY
-    else:
-        kind = refusal if reply.first_digit in (4, 5) else FaultKind.PROTOCOL
     raise RelayFault(
         f"The mail relay {relay} answered at {step}: {reply}.",
         kind=kind,

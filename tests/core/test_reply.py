@@ -126,9 +126,7 @@ def test_a_reply_is_shown_on_one_line() -> None:
     assert str(parse(b"250\r\n")) == "250"
 
 
-_LINES = st.sampled_from(
-    [b"250 Ok\r\n", b"250-a\r\n", b"550 5.1.1 x\n", b"junk\r\n", b"4", b"21\r\n", b"\xff", b"\r"]
-)
+_LINES = st.sampled_from([b"250 Ok\r\n", b"250-a\r\n", b"550 5.1.1 x\n", b"junk\r\n", b"4", b"21\r\n", b"\xff", b"\r"])
 _STREAM = st.one_of(st.binary(max_size=60), st.lists(_LINES, max_size=8).map(b"".join))
 
 

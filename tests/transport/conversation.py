@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.transport.wire import Wire
 
 
-class _HangUp(Exception):  # noqa: N818 - not an error
+class _HangUp(Exception):
     """The conversation is over."""
 
 
@@ -99,9 +99,7 @@ class Conversation:
         if mechanism.upper() == "PLAIN":
             _, user, password = _decoded(initial[0]).split("\0")
         else:
-            user, password = (
-                _decoded(self._prompted(line, what)) for what in ("VXNlcm5hbWU6", "UGFzc3dvcmQ6")
-            )
+            user, password = (_decoded(self._prompted(line, what)) for what in ("VXNlcm5hbWU6", "UGFzc3dvcmQ6"))
         right = self._server.users.get(user) == password
         proper = "235 2.7.0 Welcome" if right else "535 5.7.8 Wrong user or password"
         if self._do(Step.AUTH, line, proper) == "2":

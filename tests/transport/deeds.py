@@ -73,6 +73,4 @@ class Recorded:
 def reply(text: str) -> bytes:
     r"""The octets of a reply: `reply("250 mail.example.net\nSIZE 0")` has two lines."""
     code, words = text[:3], text[4:].split("\n")
-    return "".join(
-        f"{code}{'-' if n < len(words) else ' '}{word}\r\n" for n, word in enumerate(words, 1)
-    ).encode()
+    return "".join(f"{code}{'-' if n < len(words) else ' '}{word}\r\n" for n, word in enumerate(words, 1)).encode()

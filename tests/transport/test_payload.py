@@ -24,9 +24,7 @@ SMUGGLING = ("\n.\n", "\n.\r\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\r\n.\n", "\r\n
 
 def quoted_printable(text: str) -> bytes:
     """A stand-in for the letter's own encoder: whatever is not plain is written as =XX."""
-    plain = "".join(
-        c if c.isalnum() or c in " :<>@." else "".join(f"={o:02X}" for o in c.encode()) for c in text
-    )
+    plain = "".join(c if c.isalnum() or c in " :<>@." else "".join(f"={o:02X}" for o in c.encode()) for c in text)
     return b"\r\n".join(plain[n : n + 60].encode() + b"=" for n in range(0, len(plain), 60)) + b"\r\n\r\n"
 
 
@@ -37,9 +35,7 @@ def send(server: Wire, payload: bytes, *, smtputf8: bool = False, recipient: str
 
 @pytest.mark.parametrize("gullible", [False, True])
 @pytest.mark.parametrize("sequence", SMUGGLING)
-def test_an_encoded_smuggling_sequence_stays_one_letter(
-    wire: MakeWire, sequence: str, gullible: bool
-) -> None:
+def test_an_encoded_smuggling_sequence_stays_one_letter(wire: MakeWire, sequence: str, gullible: bool) -> None:
     server = wire(gullible=gullible)
     payload = HEAD + quoted_printable(f"Hello{sequence}{SECOND_LETTER}")
     send(server, payload)
@@ -98,11 +94,7 @@ def test_stuffing_is_undone_by_the_receiver_and_never_ends_a_letter(body: bytes)
 
 
 @settings(max_examples=150)
-@given(
-    st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"\r\n", b"a", b"\0", b"\xc3"]), max_size=12).map(
-        b"".join
-    )
-)
+@given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"\r\n", b"a", b"\0", b"\xc3"]), max_size=12).map(b"".join))
 def test_what_passes_holds_cr_and_lf_only_as_a_pair(body: bytes) -> None:
     bad = re.search(rb"(?<!\r)\n|\r(?!\n)|[\0\x80-\xff]", body) or not body.endswith(b"\r\n")
     if bad:
@@ -112,9 +104,7 @@ def test_what_passes_holds_cr_and_lf_only_as_a_pair(body: bytes) -> None:
         check_payload(body)
 
 
-@pytest.mark.parametrize(
-    "payload", [b"", b"x", b"x\n", b"x\r", b"x\n\ry\r\n", b"\rx\ny\r\n", HEAD + "é\r\n".encode()]
-)
+@pytest.mark.parametrize("payload", [b"", b"x", b"x\n", b"x\r", b"x\n\ry\r\n", b"\rx\ny\r\n", HEAD + "é\r\n".encode()])
 def test_a_malformed_letter_is_refused(payload: bytes) -> None:
     with pytest.raises(PayloadRefused):
         check_envelope(envelope(payload=payload))
@@ -158,9 +148,7 @@ HOSTILE = (
 
 @pytest.mark.parametrize("address", HOSTILE)
 @pytest.mark.parametrize("where", ["sender", "recipient"])
-def test_a_hostile_address_is_refused_before_anything_is_said(
-    wire: MakeWire, address: str, where: str
-) -> None:
+def test_a_hostile_address_is_refused_before_anything_is_said(wire: MakeWire, address: str, where: str) -> None:
     server = wire()
     with connect(relay_to(server)) as session:
         for smtputf8 in (False, True):

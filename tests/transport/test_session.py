@@ -100,9 +100,7 @@ def test_421_anywhere_is_reported_and_ends_the_session(wire: MakeWire, step: Ste
 
 @pytest.mark.parametrize("how", [drops_at, resets_at, stalls_at, answers_gibberish])
 @pytest.mark.parametrize("step", ALL_STEPS)
-def test_no_answer_is_never_taken_for_one(
-    wire: MakeWire, step: Step, how: Callable[[Step], Misbehaviour]
-) -> None:
+def test_no_answer_is_never_taken_for_one(wire: MakeWire, step: Step, how: Callable[[Step], Misbehaviour]) -> None:
     server = wire(how(step))
     with connect(relay_to(server, patience=0.1)) as session:
         answer = session.hand_over(envelope())
@@ -130,9 +128,7 @@ def test_a_reply_out_of_place_is_not_believed(wire: MakeWire, step: Step, text: 
 @pytest.mark.parametrize(
     ("doubled", "noticed"), [(Step.MAIL, Step.RCPT), (Step.RCPT, Step.DATA), (Step.EHLO, Step.MAIL)]
 )
-def test_a_reply_too_many_is_not_taken_for_the_next_command(
-    wire: MakeWire, doubled: Step, noticed: Step
-) -> None:
+def test_a_reply_too_many_is_not_taken_for_the_next_command(wire: MakeWire, doubled: Step, noticed: Step) -> None:
     server = wire(says_everything_twice(doubled))
     answer = hand_over(server)
     assert (answer.step, answer.reply) == (noticed, None)
@@ -210,9 +206,7 @@ def test_a_letter_dropped_after_the_final_dot_is_in_doubt(wire: MakeWire, kept: 
 
 
 @pytest.mark.parametrize("how", [answers_421_at, answers_421_and_resets_at])
-def test_a_server_that_refuses_in_mid_letter_is_heard(
-    wire: MakeWire, how: Callable[[Step], Misbehaviour]
-) -> None:
+def test_a_server_that_refuses_in_mid_letter_is_heard(wire: MakeWire, how: Callable[[Step], Misbehaviour]) -> None:
     """Its connection is closed without the final dot: what it has is no letter."""
     server = wire(how(Step.BODY))
     large = LETTER + b"x\r\n" * 3_000_000
@@ -253,9 +247,7 @@ def test_a_journal_that_fails_keeps_the_final_dot_back(wire: MakeWire) -> None:
     assert b"\r\n.\r\n" not in server.connections[0].octets
 
 
-def test_a_final_dot_that_cannot_be_written_was_not_written(
-    wire: MakeWire, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_final_dot_that_cannot_be_written_was_not_written(wire: MakeWire, monkeypatch: pytest.MonkeyPatch) -> None:
     written = Connection.write
 
     def cut(connection: Connection, octets: bytes, timeout: float) -> None:

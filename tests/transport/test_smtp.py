@@ -157,9 +157,7 @@ def test_a_wrong_password_is_refused(wire: MakeWire) -> None:
 def test_credentials_are_in_no_text_even_if_the_server_repeats_them(
     wire: MakeWire, mechanism: str, misbehaviour: Misbehaviour
 ) -> None:
-    relay = relay_to(
-        wire(misbehaviour, users=USERS, mechanisms=mechanism), user=USER, password=PASSWORD, patience=0.1
-    )
+    relay = relay_to(wire(misbehaviour, users=USERS, mechanisms=mechanism), user=USER, password=PASSWORD, patience=0.1)
     secrets = [PASSWORD, PLAIN, base64.b64encode(PASSWORD.encode()).decode()]
     fault = fault_of(relay)
     told = "".join(traceback.format_exception(fault)) + repr(fault.reply) + repr(relay)
@@ -195,9 +193,7 @@ def test_an_unsafe_relay_cannot_be_described(change: dict[str, str], why: str) -
         replace(REMOTE, **change)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "name", ["mail.example.com", "[192.0.2.1]", "[IPv6:2001:db8::1]", "xn--bcher-kva.example.com"]
-)
+@pytest.mark.parametrize("name", ["mail.example.com", "[192.0.2.1]", "[IPv6:2001:db8::1]", "xn--bcher-kva.example.com"])
 def test_a_full_name_or_an_address_literal_introduces_us(name: str) -> None:
     assert replace(REMOTE, ehlo_name=name).ehlo_name == name
 

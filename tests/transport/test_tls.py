@@ -109,9 +109,7 @@ def test_the_old_server_of_the_kit_does_speak_tls_1_1(wire: MakeWire, tls_kit: T
         assert secure.version() == "TLSv1.1"
 
 
-def test_without_a_ca_file_only_the_machines_own_authorities_are_trusted(
-    wire: MakeWire, tls_kit: TlsKit
-) -> None:
+def test_without_a_ca_file_only_the_machines_own_authorities_are_trusted(wire: MakeWire, tls_kit: TlsKit) -> None:
     server = listen(wire, "implicit", tls_kit.good)
     with pytest.raises(RelayFault) as caught:
         connect(relay_to(server, tls="implicit"))
@@ -178,9 +176,7 @@ def test_offers_made_in_the_clear_are_forgotten(wire: MakeWire, tls_kit: TlsKit)
     relay = relay_to(server, tls="starttls-required", ca_file=tls_kit.ca_file)
     server.users = {}
     server.misbehaviours.append(
-        lambda moment, deed: (
-            answers_at(Step.EHLO, "250 mail.example.net")(moment, deed) if moment.nth > 1 else deed
-        )
+        lambda moment, deed: answers_at(Step.EHLO, "250 mail.example.net")(moment, deed) if moment.nth > 1 else deed
     )
     with connect(relay) as session:
         assert not session.capabilities.smtputf8

@@ -73,9 +73,7 @@ def test_commands_out_of_order_are_refused(wire: MakeWire) -> None:
 
 
 def test_misbehaviours_are_applied_in_order(wire: MakeWire) -> None:
-    server = wire(
-        answers_at(Step.EHLO, "550 No"), answers_slowly_in_pieces(), answers_at(Step.EHLO, "451 Later")
-    )
+    server = wire(answers_at(Step.EHLO, "550 No"), answers_slowly_in_pieces(), answers_at(Step.EHLO, "451 Later"))
     assert converse(server, b"EHLO x\r\n", replies=2) == [220, 451]
 
 
