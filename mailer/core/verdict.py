@@ -91,9 +91,7 @@ STATUSES: dict[str, Ruling] = {
     "5.1.6": Ruling(Class.HARD, Reason.MOVED),
     "5.1.10": Ruling(Class.HARD, Reason.HOST_UNKNOWN),
     "5.4.4": Ruling(Class.HARD, Reason.HOST_UNKNOWN),
-    "5.2.0": Ruling(
-        Class.UNCLASSIFIED_PERMANENT, Reason.UNCLASSIFIED
-    ),  # filters say it, of living people too
+    "5.2.0": Ruling(Class.UNCLASSIFIED_PERMANENT, Reason.UNCLASSIFIED),  # filters say it, of living people too
     "5.2.1": Ruling(Class.DISABLED, Reason.DISABLED),
     "x.2.2": Ruling(Class.SOFT, Reason.MAILBOX_FULL),
     "4.2.x": Ruling(Class.SOFT, Reason.MAILBOX_BUSY),
@@ -202,9 +200,7 @@ def _by_reply(reply_code: int | None, digit: int | None) -> tuple[Ruling, bool]:
 def _by_text(text: str, *, permanent: bool) -> Ruling | None:
     said = " ".join(text.lower().split())
     for ruling, phrases in PHRASES:
-        if (permanent or ruling.klass not in (Class.HARD, Class.DISABLED)) and any(
-            p in said for p in phrases
-        ):
+        if (permanent or ruling.klass not in (Class.HARD, Class.DISABLED)) and any(p in said for p in phrases):
             return ruling
     return None
 
@@ -258,7 +254,8 @@ def judge_mailbox(
 ) -> Verdict:
     """What the final answer for one send, heard once (B11), means for its mailbox.
 
-    `accepted_on` is the newest day on which a letter to it was accepted and has not come back.
+    `accepted_on` is the newest day, more than `limits.settled_days` ago, on which a letter to it was accepted that
+    has not come back; a newer one is not settled yet and changes nothing.
     """
     if heard is Class.COMPLAINT:
         return Verdict(record, Effect.SUPPRESS)

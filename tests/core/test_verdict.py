@@ -42,15 +42,9 @@ ROWS = [
     (551, None, "User not local; no such user", C.HARD),
     (553, None, "sorry, no mailbox here by that name", C.HARD),
     (550, "5.2.1", "", C.DISABLED),
-    *(
-        (None, status, "", C.SOFT)
-        for status in ("4.2.2", "5.2.2", "4.2.1", "4.4.1", "4.3.2", "5.4.6", "4.4.7")
-    ),
+    *((None, status, "", C.SOFT) for status in ("4.2.2", "5.2.2", "4.2.1", "4.4.1", "4.3.2", "5.4.6", "4.4.7")),
     *((code, None, "try again later", C.SOFT) for code in (421, 450, 451, 452, 475)),
-    *(
-        (None, status, "", C.POLICY)
-        for status in ("5.7.1", "4.7.1", "5.7.20", "5.7.26", "5.7.515", "4.7.650")
-    ),
+    *((None, status, "", C.POLICY) for status in ("5.7.1", "4.7.1", "5.7.20", "5.7.26", "5.7.515", "4.7.650")),
     *((code, None, "authentication", C.POLICY) for code in (432, 454, 530, 534, 535, 538)),
     (552, None, "message exceeds fixed maximum", C.MESSAGE),
     *((None, status, "", C.MESSAGE) for status in ("5.3.4", "5.2.3", "5.6.1", "5.6.7", "5.5.2")),
@@ -119,9 +113,7 @@ def test_only_a_failed_action_blames_anybody(action: str, expected: Class) -> No
         ("5.3.4", "User unknown", C.MESSAGE),
     ],
 )
-def test_the_text_decides_a_vague_status_and_may_only_save_a_clear_one(
-    status: str, text: str, expected: Class
-) -> None:
+def test_the_text_decides_a_vague_status_and_may_only_save_a_clear_one(status: str, text: str, expected: Class) -> None:
     assert classify(550, status, text) is expected
 
 
@@ -131,9 +123,7 @@ def test_the_text_decides_a_vague_status_and_may_only_save_a_clear_one(
     st.text(max_size=200),
     st.sampled_from(["failed", "delayed", "delivered", "", "\x00"]),
 )
-def test_whatever_is_said_there_is_a_rule(
-    reply: int | None, status: str | None, text: str, action: str
-) -> None:
+def test_whatever_is_said_there_is_a_rule(reply: int | None, status: str | None, text: str, action: str) -> None:
     ruling = rule(reply, status, text, action=action)
     assert ruling.klass in EFFECTS
     assert ruling.reason in Reason
@@ -144,9 +134,7 @@ def test_whatever_is_said_there_is_a_rule(
     st.none() | st.sampled_from(["4.1.1", "5.1.1", "4.2.1", "5.2.1"]),
     st.text(max_size=80),
 )
-def test_a_transient_reply_never_means_that_the_address_is_gone(
-    reply: int, status: str | None, text: str
-) -> None:
+def test_a_transient_reply_never_means_that_the_address_is_gone(reply: int, status: str | None, text: str) -> None:
     assert classify(reply, status, text + " user unknown account disabled") not in {C.HARD, C.DISABLED}
 
 
@@ -199,7 +187,7 @@ def test_an_unclassified_refusal_weighs_two_and_is_shown_to_a_person() -> None:
     assert _run((0, C.SOFT), (0, C.UNCLASSIFIED_PERMANENT)).review
 
 
-@pytest.mark.parametrize("days", range(0, 40, 2))
+@pytest.mark.parametrize("days", range(31))
 def test_a_letter_that_stayed_accepted_ends_the_run(days: int) -> None:
     before = MailboxRecord(soft_count=2, soft_first_on=DAY, soft_last_on=DAY + timedelta(5), disabled_count=1)
     heard_on = DAY + timedelta(30)
@@ -214,12 +202,8 @@ def test_a_letter_that_stayed_accepted_ends_the_run(days: int) -> None:
 
 
 @given(
-    st.lists(
-        st.sampled_from([C.POLICY, C.MESSAGE, C.QUOTA, C.SENDER, C.INFORMATIONAL, C.SUCCESS]), max_size=20
-    ),
-    st.builds(
-        MailboxRecord, st.integers(0, 5), st.none() | st.dates(), st.none() | st.dates(), st.integers(0, 1)
-    ),
+    st.lists(st.sampled_from([C.POLICY, C.MESSAGE, C.QUOTA, C.SENDER, C.INFORMATIONAL, C.SUCCESS]), max_size=20),
+    st.builds(MailboxRecord, st.integers(0, 5), st.none() | st.dates(), st.none() | st.dates(), st.integers(0, 1)),
 )
 def test_faults_of_ours_never_touch_the_mailbox(heard: list[Class], record: MailboxRecord) -> None:
     for days, klass in enumerate(heard):

@@ -18,7 +18,7 @@ LETTER = b"Subject: News\r\nMessage-ID: <c0ffee@example.org>\r\n\r\n.dots\r\nand
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[DemoServer]:
-    behaviours = {f"{behaviour.value}@example.net": behaviour for behaviour in Behaviour}
+    behaviours = {f"{behaviour.value.title()}@example.net": behaviour for behaviour in Behaviour}
     with DemoServer(tmp_path / "caught", tmp_path / "bounces", behaviours) as server:
         yield server
 

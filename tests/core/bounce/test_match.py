@@ -27,9 +27,7 @@ def test_the_return_path_comes_first() -> None:
     assert match(read(RAW), _path, _message_id) == Match(17, How.RETURN_PATH)
 
 
-@pytest.mark.parametrize(
-    "header", ["X-Original-To", "Envelope-To", "X-Envelope-To", "To", "X-Delivered-To", "Cc"]
-)
+@pytest.mark.parametrize("header", ["X-Original-To", "Envelope-To", "X-Envelope-To", "To", "X-Delivered-To", "Cc"])
 def test_the_return_path_is_found_wherever_servers_write_it(header: str) -> None:
     raw = f"{header}: Somebody <{OURS}>\n".encode() + WITHOUT_PATH
     assert match(read(raw), _path, _nothing) == Match(17, How.RETURN_PATH)

@@ -109,6 +109,19 @@ def test_an_encoded_report_is_decoded_and_a_broken_one_is_read_as_it_stands() ->
     assert read(head + said + body + b"A\n--4F1A2" + tail).kind in Kind
 
 
+def test_a_part_that_only_claims_to_be_encoded_is_read_as_it_stands() -> None:
+    part = mime.parse(b"Content-Transfer-Encoding: base64\n\nA")
+    assert part.decoded() == b"A"
+
+
+@pytest.mark.parametrize(
+    "subject", ["=?unicode_escape?q?\\N\\q?=", "=?x-unknown?q?hi?=", "=?utf-8?b?A?=", "=?utf-8?q?=zz?="]
+)
+def test_an_encoded_word_that_cannot_be_decoded_does_no_harm(subject: str) -> None:
+    (finding,) = read(f"Subject: {subject}\nX-Autoreply: yes\n\n".encode()).findings
+    assert finding.kind is Kind.AUTOREPLY
+
+
 def test_a_charset_that_is_no_charset_is_not_obeyed() -> None:
     raw = STATUS.replace(b"message/delivery-status\n", b"message/delivery-status; charset=unicode_escape\n")
     assert read(raw.replace(b"User unknown", b"\\N{BULLET} \\q User unknown")).kind is Kind.HARD
