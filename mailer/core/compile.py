@@ -96,7 +96,7 @@ class _Marks:
                 yield Piece(quoted_printable.encode(piece), segment)
 
 
-def compile_letter(  # noqa: PLR0913 - each is another thing, and all are named
+def compile_letter(
     written: Written,
     *,
     template: str,

@@ -8,6 +8,7 @@ import base64
 import binascii
 import contextlib
 import re
+import string
 from collections.abc import Iterator, Sequence
 
 from mailer.core.characters import unsafe_in_line
@@ -28,7 +29,9 @@ _DATE = re.compile(
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _ATOMS = re.compile(rf"{_ATOM}(?: {_ATOM})*")
 _MESSAGE_ID = re.compile(rf"(?=.{{3,240}}\Z){_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
-_PLAIN_IN_WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
+_IN_WORD = {letter: letter for letter in string.ascii_letters + string.digits + "!*+-/"} | {" ": "_"}
+
+_OCTET_IN_WORD = tuple(_IN_WORD.get(chr(octet), f"={octet:02X}") for octet in range(256))
 
 
 class HeaderError(MailerError, ValueError):
@@ -93,35 +96,26 @@ def _folded(text: str, column: int) -> str:
 
 def encoded_words(text: str, first_line: int) -> str:
     """RFC 2047 encoded-words on folded lines, each of whole characters; always safe inside a phrase too."""
+    if len(text) < LONGEST_WORD:
+        whole = "".join(map(_OCTET_IN_WORD.__getitem__, text.encode("utf-8")))
+        if len(whole) <= min(first_line, LONGEST_WORD) - len("=?utf-8?q??="):
+            return f"=?utf-8?q?{whole}?="
     words: list[str] = []
-    current, room = "", min(first_line, LONGEST_WORD)
+    current, room = "", min(first_line, LONGEST_WORD) - len("=?utf-8?q??=")
     for character in text:
-        token = _q(character)
-        if current and len("=?utf-8?q?") + len(current) + len(token) + len("?=") > room:
+        token = _IN_WORD.get(character) or "".join(f"={octet:02X}" for octet in character.encode("utf-8"))
+        if current and len(current) + len(token) > room:
             words.append(current)
-            current, room = "", LONGEST_WORD
+            current, room = "", LONGEST_WORD - len("=?utf-8?q??=")
         current += token
     words.append(current)
     return "\r\n ".join(f"=?utf-8?q?{word}?=" for word in words)
 
 
-def _q(character: str) -> str:
-    if character == " ":
-        return "_"
-    return "".join(
-        chr(octet) if octet in _PLAIN_IN_WORD else f"={octet:02X}" for octet in character.encode("utf-8")
-    )
-
-
 def phrase(name: str, text: str, column: int) -> str:
     """A display name: atoms, a quoted-string, or encoded-words (RFC 5322 section 3.2.5; F19)."""
     guard(name, text)
-    plain = (
-        text.isascii()
-        and "=?" not in text
-        and len(text) <= LONGEST_LINE - column - 2
-        and text == text.strip()
-    )
+    plain = text.isascii() and "=?" not in text and len(text) <= LONGEST_LINE - column - 2 and text == text.strip()
     if plain and _ATOMS.fullmatch(text):
         return text
     if plain and " ".join(text.split()) == text:
@@ -154,9 +148,7 @@ def uris(name: str, addresses: Sequence[str]) -> bytes:
         value, column = f"{value} {shown}", column + 1 + len(shown)
     field = f"{name}:{value}\r\n".encode()
     if len(field) > LONGEST_FIELD:
-        raise HeaderError(
-            f"{name}: {len(field)} octets; {LONGEST_FIELD} are the most. Use a shorter base URL"
-        )
+        raise HeaderError(f"{name}: {len(field)} octets; {LONGEST_FIELD} are the most. Use a shorter base URL")
     return field
 
 
