@@ -103,9 +103,7 @@ def author_scope(mailing: Mailing) -> Scope:
     then = Scope(None if mailing.scope is None else frozenset(mailing.scope))
     if mailing.author_id is None:
         return then
-    unrevoked = list(
-        Office.unscoped.filter(Q(user=mailing.author_id) | Q(deputy=mailing.author_id), revoked_at=None)
-    )
+    unrevoked = list(Office.unscoped.filter(Q(user=mailing.author_id) | Q(deputy=mailing.author_id), revoked_at=None))
     return then.narrow(_scope(unrevoked))
 
 
@@ -121,7 +119,10 @@ def members(actor: Actor, today: date) -> QuerySet[Member]:
     if actor.scope.regions is None:
         return everyone
     lives = MemberRegion.unscoped.filter(
-        Q(ends=None) | Q(ends__gt=today), member=OuterRef("pk"), starts__lte=today, region__in=actor.scope.regions
+        Q(ends=None) | Q(ends__gt=today),
+        member=OuterRef("pk"),
+        starts__lte=today,
+        region__in=actor.scope.regions,
     )
     return everyone.filter(Exists(lives))
 

@@ -5,6 +5,7 @@ Doors open it once and pass it down; nothing below them reads a file of settings
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -15,11 +16,15 @@ from mailer import keys, library
 from mailer.config import Config
 from mailer.core.address import normal, parse
 from mailer.core.audience import AllowList
+from mailer.core.compile import Notice, compile_notice
 from mailer.core.letter import ListFacts, Sender
 from mailer.core.listfile import ListFile, Stream
-from mailer.core.token import Keyring, Purpose
+from mailer.core.token import Keyring, Purpose, message_id, return_path
 from mailer.keys import Keys
 from mailer.library import Library
+
+#: Until members choose a language, letters are in the organisation's.
+LANGUAGE = "en-GB"
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,14 @@ class House:
         title = listfile.title if listfile else slug
         return f"{title}: {region}" if region else title
 
+    def message_id(self, handle: int) -> str:
+        """The Message-ID of a copy, without angle brackets: the same at every try (standards F14)."""
+        return message_id(self.tokens, handle, self.mail_domain).strip("<>")
+
+    def return_path(self, handle: int) -> str:
+        """Where reports about a copy come back to (standards L16)."""
+        return return_path(self.tokens, handle, self.config.bounces.domain)
+
     def leave_url(self, handle: int) -> str:
         """The link in a letter, for its header and for its footer (standards U1)."""
         return f"{self.config.site.base_url}/u/{self.tokens.sign(Purpose.LEAVE, handle)}"
@@ -100,6 +113,11 @@ class House:
     def undo_url(self, token: str) -> str:
         """The link of an offer to undo."""
         return f"{self.config.site.base_url}/back/{token}"
+
+    def farewell(self, title: str, people: Iterable[tuple[str, str]]) -> Notice:
+        """The letter to a shared mailbox after somebody left: each person's name, and a link to undo it."""
+        data = {"left": title, "people": [{"name": name, "undo_url": url} for name, url in people]}
+        return compile_notice("farewell", self.library.templates, data, sender=self.sender, language=LANGUAGE)
 
     def mailbox_hash(self, normal: str) -> str:
         """How suppression knows a mailbox after its address is erased (standards P14)."""

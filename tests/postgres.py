@@ -1,3 +1,4 @@
+# ruff: noqa: PLW1510
 """`python -m tests.postgres COMMAND ...`: run a command beside a PostgreSQL of its own, in a folder that goes away.
 
 Needs Debian's `postgresql` package, no root and no running service; as root (in CI) the server runs as `nobody`.
@@ -35,12 +36,16 @@ def main(command: list[str]) -> int:
     run = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **user}
     data = folder / "data"
     try:
-        subprocess.run([programs / "initdb", "-D", data, "-U", "mailer", "-A", "trust", "-N"], **run)
+        subprocess.run(
+            [programs / "initdb", "-D", data, "-U", "mailer", "-A", "trust", "-N"], **run)
         # Loopback and the disk's patience are not what these tests are about; durability is the server's own.
         options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
         subprocess.run([programs / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start"], **run)
         try:
-            environment = {**os.environ, "MAILER_TEST_DATABASE": f"postgresql://mailer@/postgres?host={folder}"}
+            environment = {
+                **os.environ,
+                "MAILER_TEST_DATABASE": f"postgresql://mailer@/postgres?host={folder}",
+            }
             return subprocess.run(command, check=False, env=environment).returncode
         finally:
             subprocess.run([programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"], **run)

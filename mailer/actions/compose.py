@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from mailer.core import blocks
 from mailer.core.compile import compile_letter
@@ -11,11 +12,8 @@ from mailer.core.listfile import ListFile, Stream, stream_number
 from mailer.core.message import LetterHeaders
 from mailer.core.personalise import Builder
 from mailer.core.written import Written
-from mailer.house import House
+from mailer.house import LANGUAGE, House
 from mailer.models import Issue, Revision
-
-#: Until members choose a language, letters are in the organisation's.
-LANGUAGE = "en-GB"
 
 #: Gives a random word of letters and digits, in which slots are hidden from the engines.
 DrawWord = Callable[[], str]
@@ -49,7 +47,9 @@ def compile_for(house: House, listfile: ListFile, stream: Stream, text: Written,
     )
 
 
-def builder(house: House, issue: Issue, letter: Letter, signers: Sequence[Signer], now: datetime) -> Builder:
+def builder(
+    house: House, issue: Issue, letter: Letter, signers: Sequence[Signer], clock: Callable[[], datetime]
+) -> Builder:
     """What puts a letter and one copy's values together."""
     listfile = list_of(house, issue)
     organisation = house.config.organisation
@@ -59,5 +59,8 @@ def builder(house: House, issue: Issue, letter: Letter, signers: Sequence[Signer
         reply_to=listfile.reply_to or organisation.reply_to,
         facts=house.facts(listfile, stream_of(house, issue)),
     )
-    stamp = int(now.timestamp())
-    return Builder(letter, headers, [lambda fields, body, s=s: s.sign(fields, body, stamp) for s in signers])
+    return Builder(letter, headers, [partial(_sign, signer, clock) for signer in signers])
+
+
+def _sign(signer: Signer, clock: Callable[[], datetime], fields: Sequence[tuple[bytes, bytes]], body: bytes) -> bytes:
+    return signer.sign(fields, body, int(clock().timestamp()))

@@ -12,7 +12,7 @@ from mailer.core.listfile import Office as Role
 from mailer.models import pen
 from mailer.models.base import writing
 from mailer.models.ledger import record
-from mailer.models.site import Sequence, bump
+from mailer.models.site import Counter, bump
 
 
 class OfficeRefused(MailerError, ValueError):
@@ -34,7 +34,7 @@ class HeldOffice:
     system_user: str | None
 
 
-def grant(  # noqa: PLR0913
+def grant(
     actor: Actor,
     email: str,
     role: Role,
@@ -74,7 +74,7 @@ def revoke(actor: Actor, number: int, now: datetime) -> None:
     with writing():
         if not pen.revoke_office(number, now):
             raise NotFound(f"There is no office {number} that could be revoked. See `mailer office list`.")
-        bump(Sequence.CHANGES)
+        bump(Counter.CHANGES)
         record(now, actor.reference, "office revoked", about="office", number=number)
 
 

@@ -25,13 +25,12 @@ from mailer.core.mailing import MailingState
 from mailer.core.message import format_date, one_off
 from mailer.core.personalise import Builder, CopyValues
 from mailer.core.reply import Answer, Reply, Step
-from mailer.core.token import message_id, return_path
 from mailer.house import House
 from mailer.models import Copy, Mailing, Notice, outbox, preparing, recheck, steering
 from mailer.models.base import writing
 from mailer.models.ledger import record
 from mailer.models.outbox import Claimed, signed, unsigned
-from mailer.models.site import Sequence, current
+from mailer.models.site import Counter, current
 from mailer.transport.journal import Journal, Mark
 from mailer.transport.relay import RelayFault
 from mailer.transport.session import HandsOver
@@ -95,12 +94,12 @@ class Sender:
             self._session = self.connect()
         return self._session
 
-    def builder(self, mailing: Mailing, now: datetime) -> Builder:
+    def builder(self, mailing: Mailing) -> Builder:
         """The builder of a mailing's letter, made once a mailing."""
         found = self._builders.get(mailing.pk)
         if found is None:
             letter = Letter.from_json(json.loads(steering.letter_of(mailing.pk).pieces))
-            found = builder(self.house, mailing.issue, letter, self.signers, now)
+            found = builder(self.house, mailing.issue, letter, self.signers, self.clock)
             self._builders = {mailing.pk: found}
         return found
 
@@ -111,14 +110,13 @@ class Sender:
             CopyValues(
                 address=copy.address,
                 names=copy.names,
-                message_id=message_id(house.tokens, copy.handle, house.mail_domain),
+                message_id=house.message_id(copy.handle),
                 leave_url=house.leave_url(copy.handle),
                 date=format_date(now.astimezone(house.zone)),
                 segments=copy.segments,
             )
         )
-        sender = return_path(house.tokens, copy.handle, house.config.bounces.domain)
-        return Envelope(sender, copy.address, payload, smtputf8=not copy.address.isascii())
+        return Envelope(house.return_path(copy.handle), copy.address, payload, smtputf8=not copy.address.isascii())
 
     def _send_notices(self) -> bool:
         with writing():
@@ -147,7 +145,7 @@ class Sender:
             subject=notice.subject,
             text=notice.text,
             html=notice.html,
-            message_id=message_id(house.tokens, handle, house.mail_domain),
+            message_id=house.message_id(handle),
             date=format_date(now.astimezone(house.zone)),
             boundary=f"=_{handle:016x}",
         )
@@ -181,7 +179,7 @@ class _Round:
         fault: RelayFault | None = None
         dropped = False
         try:
-            build = self._sender.builder(self._mailing, now)
+            build = self._sender.builder(self._mailing)
             while self._held and not self._sender.stopping():
                 self._look_around()
                 if not self._held:
@@ -208,13 +206,11 @@ class _Round:
         with writing():
             if not steering.is_sending(number):
                 return
-            claim, ids = outbox.claim(
-                number, self._sender.journal.worker, now=now, lease=LEASE, most=CHUNK
-            )
+            claim, ids = outbox.claim(number, self._sender.journal.worker, now=now, lease=LEASE, most=CHUNK)
             if not claim:
                 return
             self._claim = claim
-            self._changes = current(Sequence.CHANGES)
+            self._changes = current(Counter.CHANGES)
             if preparing.detach_moved(number, ids):
                 preparing.attach_copies(number, lambda: signed(self._sender.draw()))
                 recheck.withdraw_empty(ids)
@@ -234,7 +230,7 @@ class _Round:
         """Hear of every leave, suppression, scope change and stop before the next MAIL FROM."""
         if self._sender.ticks() - self._read_at < FRESH:
             return
-        changes = current(Sequence.CHANGES)
+        changes = current(Counter.CHANGES)
         self._read_at = self._sender.ticks()
         if changes == self._changes:
             return

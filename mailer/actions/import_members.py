@@ -21,7 +21,9 @@ from mailer.models import Member, SuppressionKind, Wording, roll
 from mailer.models.base import writing
 from mailer.models.ledger import append, draw_salt, record
 from mailer.models.outbox import signed
-from mailer.models.site import Sequence, bump
+from mailer.models.site import Counter, bump
+
+_NOON, _LAST_MINUTE = time(12), time(23, 59, 59)
 
 #: Called with how many of how many members are written, for a progress bar.
 Progress = Callable[[int, int], None]
@@ -39,7 +41,7 @@ class Imported:
     changes: Changeset
 
 
-def import_members(  # noqa: PLR0913
+def import_members(
     actor: Actor,
     house: House,
     raw: bytes,
@@ -93,7 +95,7 @@ def _known(house: House, today: date) -> KnownMembers:
 class _Writer:
     """Writes a change set; call it inside `writing()`."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         actor: Actor,
         house: House,
@@ -111,7 +113,7 @@ class _Writer:
 
     def write(self, changes: Changeset, progress: Progress) -> None:
         """Write everything the change set decided."""
-        bump(Sequence.CHANGES)
+        bump(Counter.CHANGES)
         total = len(changes.new) + len(changes.changed)
         for done, new in enumerate(changes.new):
             self._add(new, changes.day)
@@ -156,9 +158,7 @@ class _Writer:
 
     def _change_fields(self, member: Member, changed: Changed, today: date) -> None:
         after = {change.column: change.after for change in changed.fields}
-        values: dict[str, Any] = {
-            _FIELDS[column]: value for column, value in after.items() if column in _FIELDS
-        }
+        values: dict[str, Any] = {_FIELDS[column]: value for column, value in after.items() if column in _FIELDS}
         if after.keys() & {Column.NAME, Column.EMAIL}:
             address = changed.row.address or changed.member.address
             values |= self._named(str(after.get(Column.NAME, member.name)), address)
@@ -186,9 +186,7 @@ class _Writer:
             values["person_hash"] = self._house.person_hash(box, folded)
         return values
 
-    def _consent(
-        self, member: Member, consents: tuple[StatedConsent, ...], departures: tuple[Departure, ...]
-    ) -> None:
+    def _consent(self, member: Member, consents: tuple[StatedConsent, ...], departures: tuple[Departure, ...]) -> None:
         for consent in consents:
             salt = draw_salt()
             wording = self._wordings[self._list_id(consent.stream), consent.wording]
@@ -211,7 +209,7 @@ class _Writer:
             channel = departure.channel or Channel.STAFF
             append(member, self._entry(member, departure.stream, Kind.WITHDRAWN, departure.on, channel, wording))
 
-    def _entry(  # noqa: PLR0913
+    def _entry(
         self,
         member: Member,
         stream: int,
@@ -221,8 +219,8 @@ class _Writer:
         wording: Wording,
         committed: str = "",
     ) -> Entry:
-        # A file knows days; noon of the organisation's zone is in that day wherever it is read.
-        at = datetime.combine(day, time(12), tzinfo=self._house.zone)
+        # A file knows days. A departure counts as the last act of its day: in doubt nobody is written to.
+        at = datetime.combine(day, _LAST_MINUTE if kind is Kind.WITHDRAWN else _NOON, tzinfo=self._house.zone)
         return Entry(
             subject=member.subject,
             stream=stream,

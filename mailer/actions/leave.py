@@ -18,7 +18,7 @@ from mailer.models import ConsentEntry, Copy, Member, Notice, SuppressionReason,
 from mailer.models.base import writing
 from mailer.models.ledger import append, draw_salt, record
 from mailer.models.outbox import unsigned
-from mailer.models.site import Sequence, bump
+from mailer.models.site import Counter, bump
 
 #: How long the button on the page after leaving works, and the links in a household's farewell letter.
 PAGE_UNDO = timedelta(minutes=30)
@@ -50,9 +50,7 @@ def list_title(house: House, token: str) -> str | None:
     return _title(house, copy) if copy else None
 
 
-def leave(  # noqa: PLR0913
-    house: House, token: str, extent: Extent, channel: Channel, *, now: datetime, draw: Draw
-) -> Left | None:
+def leave(house: House, token: str, extent: Extent, channel: Channel, *, now: datetime, draw: Draw) -> Left | None:
     """Take everyone on the token's copy off; None for a token that is not ours. Durable when it returns."""
     copy = _copy(house, token)
     if copy is None:
@@ -61,7 +59,7 @@ def leave(  # noqa: PLR0913
     title = _title(house, copy)
     with writing():
         # The lock on `changes` puts parallel clicks in one order: the second finds nothing left to do (U7).
-        bump(Sequence.CHANGES)
+        bump(Counter.CHANGES)
         departed = [gone for member in departure.riders(copy) if (gone := _take_off(member, how)) is not None]
         if len(departed) > 1:
             _say_farewell(house, how, title, departed, draw)
@@ -183,7 +181,7 @@ def undo_stands(house: House, token: str, now: datetime) -> Undone | None:
 def undo(house: House, token: str, *, now: datetime) -> Undone | None:
     """Take a departure back: a new, logged opt-in to exactly what was left (standards U12)."""
     with writing():
-        bump(Sequence.CHANGES)
+        bump(Counter.CHANGES)
         offer = _offered(house, token)
         if offer is None:
             return None

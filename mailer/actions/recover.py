@@ -41,9 +41,7 @@ def _settle(house: House, remains: Remains, now: datetime) -> int:
         if state is None:
             continue
         retry_at = now if state is CopyState.DEFERRED else None
-        marked = outbox.mark(
-            Copy, copy, remains.claim, Judged(state, None, None), now=now, retry_at=retry_at
-        )
+        marked = outbox.mark(Copy, copy, remains.claim, Judged(state, None, None), now=now, retry_at=retry_at)
         if marked and state is CopyState.UNCERTAIN and house.config.sending.uncertain is Uncertain.RESEND:
             outbox.requeue_one_uncertain(copy)
     if not remains.marks:

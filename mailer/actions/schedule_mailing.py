@@ -8,11 +8,10 @@ from django.db import IntegrityError
 from mailer import access
 from mailer.access import Actor
 from mailer.actions.compose import list_of
-from mailer.core.audience import Rule
+from mailer.core.aim import aim
 from mailer.core.errors import MailerError
 from mailer.core.issue import IssueState
-from mailer.core.listfile import ListFile, stream_number
-from mailer.core.region import Scope
+from mailer.core.listfile import ListFile
 from mailer.core.schedule import cool_off_end, describe, local_time
 from mailer.house import House
 from mailer.models import Issue
@@ -37,7 +36,7 @@ class Scheduled:
     can_be_cancelled_until: str
 
 
-def schedule(  # noqa: PLR0913
+def schedule(
     actor: Actor,
     house: House,
     number: int,
@@ -66,7 +65,7 @@ def schedule(  # noqa: PLR0913
             mailing = create_mailing(
                 issue,
                 revision,
-                _rule(listfile, issue, actor.scope),
+                aim(listfile, access.regions(), issue.region and issue.region.slug, actor.scope),
                 author=actor.user,
                 scope=actor.scope.regions,
                 due=due,
@@ -89,19 +88,9 @@ def schedule(  # noqa: PLR0913
             f"Issue {number} is scheduled or sent already, and nobody gets it twice."
             f" `mailer issue cancel {number}` takes it back while it waits; for other words, make a new issue."
         ) from error
-    return Scheduled(
-        mailing.pk, revision.subject, describe(starts, zone), describe(ends, zone), describe(starts, zone)
-    )
+    return Scheduled(mailing.pk, revision.subject, describe(starts, zone), describe(ends, zone), describe(starts, zone))
 
 
 def _approve(issue: Issue, listfile: ListFile) -> None:
     if listfile.approval and issue.state != IssueState.APPROVED:
         raise ScheduleRefused(f"{listfile.title} needs approval before it can be scheduled.")
-
-
-def _rule(listfile: ListFile, issue: Issue, scope: Scope) -> Rule:
-    if issue.region is None:
-        return Rule({stream_number(listfile.id): None}, scope.regions, listfile.standings)
-    within = access.regions().subtree(issue.region.slug)
-    streams = {stream_number(listfile.id, region): region for region in sorted(within)}
-    return Rule(streams, within, listfile.standings).narrowed(scope.regions)

@@ -25,9 +25,7 @@ class Prepared:
     lists_changed: bool
 
 
-def prepare_database(
-    house: House, *, now: datetime, incarnation: str, actor: Actor = THE_CLOCK
-) -> Prepared:
+def prepare_database(house: House, *, now: datetime, incarnation: str, actor: Actor = THE_CLOCK) -> Prepared:
     """After the tables are migrated: put the guards back, make the site's row, adopt the list files."""
     guards.install()
     with writing():

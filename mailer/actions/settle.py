@@ -14,7 +14,7 @@ from mailer.house import House
 from mailer.models import Copy, Mailing, Notice, SuppressionReason, departure, outbox, returns, steering
 from mailer.models.ledger import record
 from mailer.models.outbox import Claimed
-from mailer.models.site import Sequence, bump
+from mailer.models.site import Counter, bump
 
 #: So many letters held in one claim, and none accepted: something is wrong that more trying does not mend.
 _TOO_MANY_HELD = 3
@@ -56,9 +56,7 @@ def settle_notice(notice: Notice, judged: Judged, now: datetime, house: House) -
     outbox.mark(Notice, notice.pk, notice.claim or 0, judged, now=now, retry_at=retry_at)
 
 
-def judge_mailbox_of(  # noqa: PLR0913
-    house: House, mailbox_id: int, copy_id: int, heard: Class, *, why: str, now: datetime
-) -> Effect:
+def judge_mailbox_of(house: House, mailbox_id: int, copy_id: int, heard: Class, *, why: str, now: datetime) -> Effect:
     """Apply the tables of standards 3.3 to a mailbox; what was done."""
     verdict = judge_mailbox(
         returns.mailbox_record(mailbox_id),
@@ -68,11 +66,11 @@ def judge_mailbox_of(  # noqa: PLR0913
     )
     returns.keep_record(mailbox_id, verdict.record)
     if verdict.effect is Effect.UNDELIVERABLE and returns.make_undeliverable(mailbox_id, why, now):
-        bump(Sequence.CHANGES)
+        bump(Counter.CHANGES)
         record(now, THE_CLOCK.reference, "mailbox undeliverable", about="mailbox", number=mailbox_id)
     if verdict.effect is Effect.SUPPRESS:
         departure.suppress_mailbox(mailbox_id, SuppressionReason.COMPLAINT, now)
-        bump(Sequence.CHANGES)
+        bump(Counter.CHANGES)
         record(now, THE_CLOCK.reference, "mailbox suppressed", about="mailbox", number=mailbox_id)
     return verdict.effect
 
@@ -103,9 +101,7 @@ def _note_refusal(house: House, result: Settled) -> None:
     reply, heard = result.judged.reply, result.judged.reply_class
     if reply is None or heard is None:
         return
-    effect = judge_mailbox_of(
-        house, result.copy.mailbox, result.copy.copy, heard, why=str(reply), now=result.at
-    )
+    effect = judge_mailbox_of(house, result.copy.mailbox, result.copy.copy, heard, why=str(reply), now=result.at)
     returns.keep_refusal(
         result.copy.copy,
         code=reply.code,
@@ -125,7 +121,7 @@ def _pause_if_all_are_held(mailing: Mailing, results: Sequence[Settled]) -> None
         return
     reason = f"The mail server refuses our letters, not the people: {held[-1].judged.reply}"
     if steering.advance(mailing.pk, MailingState.PAUSED, reason):
-        bump(Sequence.CHANGES)
+        bump(Counter.CHANGES)
         record(
             held[-1].at,
             THE_CLOCK.reference,

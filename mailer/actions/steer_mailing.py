@@ -11,7 +11,7 @@ from mailer.house import House
 from mailer.models import Mailing
 from mailer.models.base import writing
 from mailer.models.ledger import record
-from mailer.models.site import Sequence, bump
+from mailer.models.site import Counter, bump
 from mailer.models.steering import advance, cancel_waiting, mailing_of, release_held, requeue_uncertain
 
 
@@ -34,7 +34,14 @@ def resume(actor: Actor, house: House, number: int, now: datetime) -> None:
             _move(mailing, MailingState.MISSED, actor, now, "resumed after its `not after`")
             return
         begun = mailing.started_at is not None
-        _move(mailing, MailingState.SENDING if begun else MailingState.SCHEDULED, actor, now, "", wait_until=None)
+        _move(
+            mailing,
+            MailingState.SENDING if begun else MailingState.SCHEDULED,
+            actor,
+            now,
+            "",
+            wait_until=None,
+        )
         release_held(mailing.pk)
 
 
@@ -53,9 +60,7 @@ def send_again_to_uncertain(actor: Actor, house: House, number: int, now: dateti
         count = requeue_uncertain(mailing.pk)
         if count and mailing.state == MailingState.SENT:
             advance(mailing.pk, MailingState.SENDING, finished_at=None)
-        record(
-            now, actor.reference, "uncertain sent again", about="mailing", number=mailing.pk, copies=count
-        )
+        record(now, actor.reference, "uncertain sent again", about="mailing", number=mailing.pk, copies=count)
     return count
 
 
@@ -68,10 +73,8 @@ def _mailing(actor: Actor, house: House, number: int) -> Mailing:
     return mailing
 
 
-def _move(  # noqa: PLR0913
-    mailing: Mailing, target: MailingState, actor: Actor, now: datetime, reason: str, **values: object
-) -> None:
-    bump(Sequence.CHANGES)
+def _move(mailing: Mailing, target: MailingState, actor: Actor, now: datetime, reason: str, **values: object) -> None:
+    bump(Counter.CHANGES)
     if not advance(mailing.pk, target, reason, **values):
         raise SteeringRefused(f"The mailing is {mailing.state}, so it cannot become {target}.")
     record(

@@ -30,8 +30,15 @@ class WrittenIssue:
     warnings: tuple[str, ...]
 
 
-def new_issue(  # noqa: PLR0913
-    actor: Actor, house: House, slug: str, text: str, *, region: str | None, now: datetime, draw_word: DrawWord
+def new_issue(
+    actor: Actor,
+    house: House,
+    slug: str,
+    text: str,
+    *,
+    region: str | None,
+    now: datetime,
+    draw_word: DrawWord,
 ) -> WrittenIssue:
     """Make an issue of a Markdown file; it is compiled once, so that what cannot be a letter is refused now."""
     listfile = _list(house, slug)

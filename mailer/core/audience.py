@@ -7,6 +7,7 @@ compiles the same rule to SQL; a property test holds the two equal on both datab
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class Standing(StrEnum):
@@ -73,6 +74,24 @@ class Rule:
     streams: Mapping[int, int | None]
     regions: frozenset[int] | None
     standings: frozenset[Standing] = frozenset({Standing.MEMBER, Standing.SUPPORTER})
+
+    def to_json(self) -> dict[str, object]:
+        """Plain JSON, for storing with a mailing."""
+        return {
+            "streams": {str(stream): region for stream, region in sorted(self.streams.items())},
+            "regions": None if self.regions is None else sorted(self.regions),
+            "standings": sorted(self.standings),
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Rule":
+        """What `to_json` made."""
+        regions = stored["regions"]
+        return cls(
+            {int(stream): region for stream, region in stored["streams"].items()},
+            None if regions is None else frozenset(regions),
+            frozenset(map(Standing, stored["standings"])),
+        )
 
     def narrowed(self, regions: frozenset[int] | None) -> "Rule":
         """The part of the rule that lies within `regions`: what an author's scope leaves of it today."""

@@ -15,7 +15,7 @@ from mailer.models.issue import Issue, Revision
 from mailer.models.mailing import Letter, Mailing
 from mailer.models.member import Deliverability, Mailbox, Member, MemberRegion
 from mailer.models.region import MailingList, Region, Stream, Wording
-from mailer.models.site import Sequence, Site
+from mailer.models.site import Counter, Site
 from mailer.models.user import Office, OfficeRegion, User
 
 __all__ = (
@@ -41,7 +41,7 @@ __all__ = (
     "Region",
     "Revision",
     "Seal",
-    "Sequence",
+    "Counter",
     "Site",
     "Stream",
     "Subscription",

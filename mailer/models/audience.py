@@ -77,9 +77,7 @@ def _verdict(rule: Rule, allow_list: AllowList | None) -> Case:
         When(mailbox=None, then=Value(Outcome.UNMAILABLE.value)),
         When(stream_number=None, then=Value(Reason.NO_CONSENT.value)),
         When(mailbox_is_suppressed=True, then=Value(Reason.MAILBOX_SUPPRESSED.value)),
-        When(
-            mailbox__deliverability=Deliverability.UNDELIVERABLE, then=Value(Reason.UNDELIVERABLE.value)
-        ),
+        When(mailbox__deliverability=Deliverability.UNDELIVERABLE, then=Value(Reason.UNDELIVERABLE.value)),
         When(~_allowed(allow_list), then=Value(Reason.NOT_ON_ALLOW_LIST.value)),
         default=Value(""),
         output_field=CharField(),

@@ -34,8 +34,7 @@ class ConsentEntry(Table):
             one_of("consent_article9", "article9", Article9),
             one_of("consent_pecr", "pecr", PecrBasis),
             models.CheckConstraint(
-                condition=models.Q(kind="withdrawn")
-                | (models.Q(wording__isnull=False) & ~models.Q(commitment="")),
+                condition=models.Q(kind="withdrawn") | (models.Q(wording__isnull=False) & ~models.Q(commitment="")),
                 name="consent_shows_wording_and_evidence",
             ),
             models.CheckConstraint(condition=~models.Q(actor=""), name="consent_names_who_entered_it"),

@@ -60,15 +60,9 @@ class Copy(Outgoing):
             ),
         )
         indexes = (
-            models.Index(
-                fields=("mailing", "position"), condition=Q(state=CopyState.QUEUED), name="copy_queue"
-            ),
-            models.Index(
-                fields=("next_attempt_at",), condition=Q(state=CopyState.DEFERRED), name="copy_retries"
-            ),
-            models.Index(
-                fields=("claimed_by",), condition=Q(state=CopyState.CLAIMED), name="copy_claims"
-            ),
+            models.Index(fields=("mailing", "position"), condition=Q(state=CopyState.QUEUED), name="copy_queue"),
+            models.Index(fields=("next_attempt_at",), condition=Q(state=CopyState.DEFERRED), name="copy_retries"),
+            models.Index(fields=("claimed_by",), condition=Q(state=CopyState.CLAIMED), name="copy_claims"),
             models.Index(fields=("mailing", "state"), name="copy_by_state"),
         )
 
@@ -95,7 +89,10 @@ class Delivery(Table):
                 condition=~Q(outcome=Outcome.WITHDRAWN) | ~Q(reason=""), name="delivery_withdrawn_says_why"
             ),
         )
-        indexes = (models.Index(fields=("copy",), name="delivery_by_copy"),)
+        indexes = (
+            models.Index(fields=("copy",), name="delivery_by_copy"),
+            models.Index(fields=("mailing",), condition=Q(copy=None, outcome=Outcome.CARRIED), name="delivery_waiting"),
+        )
 
 
 class Notice(Outgoing):
@@ -114,7 +111,10 @@ class Notice(Outgoing):
     created_at = models.DateTimeField()
 
     class Meta(Outgoing.Meta):
-        constraints = (one_of("notice_state", "state", COPY.states), one_of("notice_kind", "kind", ("farewell",)))
+        constraints = (
+            one_of("notice_state", "state", COPY.states),
+            one_of("notice_kind", "kind", ("farewell",)),
+        )
 
 
 class Undo(Table):

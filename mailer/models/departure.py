@@ -85,10 +85,14 @@ def last_proof(member: Member, stream: int) -> ConsentEntry | None:
     return shown.order_by("-at", "-pk").first()
 
 
-def post_notice(  # noqa: PLR0913
-    handle: int, mailbox: Mailbox, *, kind: str, subject: str, text: str, html: str, now: datetime
-) -> None:
+def post_notice(handle: int, mailbox: Mailbox, *, kind: str, subject: str, text: str, html: str, now: datetime) -> None:
     """Queue a one-off letter."""
     Notice.unscoped.create(
-        handle=signed(handle), kind=kind, mailbox=mailbox, subject=subject, text=text, html=html, created_at=now
+        handle=signed(handle),
+        kind=kind,
+        mailbox=mailbox,
+        subject=subject,
+        text=text,
+        html=html,
+        created_at=now,
     )

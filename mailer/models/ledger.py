@@ -9,7 +9,7 @@ from mailer.core.consent import GENESIS, Entry, Kind, seal, state_after
 from mailer.models.bounce import Event
 from mailer.models.consent import ConsentEntry, ConsentEvidence, Seal, Subscription
 from mailer.models.member import Member
-from mailer.models.site import Sequence as Counter
+from mailer.models.site import Counter
 from mailer.models.site import bump
 
 
@@ -42,14 +42,15 @@ def _follow(member: Member, stream: int) -> None:
     state = state_after(as_entry(row) for row in rows)
     wanted = Kind.WITHDRAWN if state is SubscriptionState.LEFT else None
     basis = max(
-        (row for row in rows if (row.kind == Kind.WITHDRAWN) == (wanted is Kind.WITHDRAWN)), key=lambda row: row.at
+        (row for row in rows if (row.kind == Kind.WITHDRAWN) == (wanted is Kind.WITHDRAWN)),
+        key=lambda row: row.at,
     )
     Subscription.unscoped.update_or_create(
         member=member, stream_id=stream, defaults={"state": state, "entry": basis, "since": basis.at}
     )
 
 
-def lines(subject: str):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def lines(subject: str):  # type: ignore[no-untyped-def]
     """The lines of one subject, oldest first."""
     return ConsentEntry.unscoped.filter(subject=subject).order_by("pk")
 
@@ -87,9 +88,7 @@ def seal_ledger(now: datetime) -> str:
     if not rows:
         return head
     head = seal(head, _canonical(rows))
-    Seal.unscoped.create(
-        chain=Seal.Chain.CONSENT, first_row=rows[0].pk, last_row=rows[-1].pk, head=head, sealed_at=now
-    )
+    Seal.unscoped.create(chain=Seal.Chain.CONSENT, first_row=rows[0].pk, last_row=rows[-1].pk, head=head, sealed_at=now)
     return head
 
 
@@ -108,7 +107,7 @@ def _canonical(rows: Sequence[ConsentEntry]) -> list[bytes]:
     return [as_entry(row).canonical() for row in rows]
 
 
-def record(  # noqa: PLR0913
+def record(
     now: datetime,
     actor: str,
     verb: str,
@@ -120,5 +119,11 @@ def record(  # noqa: PLR0913
 ) -> None:
     """Add a line to the audit log; call it inside the transaction of what it tells."""
     Event.unscoped.create(
-        at=now, actor=actor, verb=verb, subject_type=about, subject_id=str(number), region=region, details=details
+        at=now,
+        actor=actor,
+        verb=verb,
+        subject_type=about,
+        subject_id=str(number),
+        region=region,
+        details=details,
     )

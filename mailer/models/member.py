@@ -26,9 +26,7 @@ class Mailbox(Table):
     normal = models.CharField(max_length=254, unique=True)
     domain = models.CharField(max_length=253)
     hash = models.CharField(max_length=64, unique=True)
-    deliverability = models.CharField(
-        max_length=16, choices=Deliverability.choices, default=Deliverability.UNKNOWN
-    )
+    deliverability = models.CharField(max_length=16, choices=Deliverability.choices, default=Deliverability.UNKNOWN)
     undeliverable_since = models.DateTimeField(null=True)
     undeliverable_reason = models.CharField(max_length=500, default="")
     soft_count = models.PositiveSmallIntegerField(default=0)

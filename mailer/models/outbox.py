@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 from mailer.core.delivery import COPY, OPEN, CopyState, Judged, Outcome
 from mailer.core.mailing import MailingState
 from mailer.models.copy import Copy, Delivery, Notice, Outgoing
-from mailer.models.site import Sequence as Counter
+from mailer.models.site import Counter
 from mailer.models.site import bump
 
 _UNSIGNED = 0xFFFF_FFFF_FFFF_FFFF
@@ -113,7 +113,13 @@ def held_by(claim_number: int) -> list[Claimed]:
 
 
 def mark(
-    table: type[Outgoing], row: int, claim_number: int, judged: Judged, *, now: datetime, retry_at: datetime | None
+    table: type[Outgoing],
+    row: int,
+    claim_number: int,
+    judged: Judged,
+    *,
+    now: datetime,
+    retry_at: datetime | None,
 ) -> bool:
     """Write down what became of a claimed row; False if the claim is no longer this worker's."""
     reply = judged.reply
@@ -179,9 +185,7 @@ def renew(claim_number: int, until: datetime) -> None:
 
 def move(rows: QuerySet[Copy], target: CopyState, **values: object) -> int:
     """Move every copy of a set from which the table has an arrow to `target`; how many moved."""
-    return rows.filter(state__in=COPY.sources(target)).update(
-        state=target, claimed_by="", claimed_until=None, **values
-    )
+    return rows.filter(state__in=COPY.sources(target)).update(state=target, claimed_by="", claimed_until=None, **values)
 
 
 def requeue_due(now: datetime) -> int:

@@ -11,7 +11,7 @@ from mailer.models.mailing import Mailing
 from mailer.models.user import Office, OfficeRegion, User
 
 
-def create_issue(  # noqa: PLR0913
+def create_issue(
     list_id: int,
     region: int | None,
     author: int | None,
@@ -24,9 +24,7 @@ def create_issue(  # noqa: PLR0913
     now: datetime,
 ) -> int:
     """An issue and its first revision; its number."""
-    issue: Issue = Issue.unscoped.create(
-        mailing_list_id=list_id, region_id=region, author_id=author, created_at=now
-    )
+    issue: Issue = Issue.unscoped.create(mailing_list_id=list_id, region_id=region, author_id=author, created_at=now)
     Revision.unscoped.create(
         issue=issue,
         number=1,
@@ -40,7 +38,7 @@ def create_issue(  # noqa: PLR0913
     return int(issue.pk)
 
 
-def create_mailing(  # noqa: PLR0913
+def create_mailing(
     issue: Issue,
     revision: Revision,
     rule: Rule,
@@ -70,7 +68,7 @@ def create_mailing(  # noqa: PLR0913
     return mailing
 
 
-def grant_office(  # noqa: PLR0913
+def grant_office(
     email: str,
     name: str,
     role: Role,

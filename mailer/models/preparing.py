@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date
 
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q
 
 from mailer.core.audience import AllowList, Rule
 from mailer.core.delivery import CopyState, Outcome
@@ -32,8 +32,8 @@ def make_deliveries(
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO mailer_delivery (member_id, stream_id, outcome, reason, mailing_id)"  # noqa: S608
-            f" SELECT decided.*, %s FROM ({sql}) AS decided WHERE true ON CONFLICT DO NOTHING",
-            (*params, mailing_id),
+            f" SELECT decided.*, %s FROM ({sql}) AS decided WHERE true ON CONFLICT (mailing_id, member_id) DO NOTHING",
+            (mailing_id, *params),
         )
     return int(ids[-1])
 
@@ -41,7 +41,7 @@ def make_deliveries(
 def attach_copies(mailing_id: int, draw_handle: Callable[[], int]) -> None:
     """Put every carried delivery on the copy that goes to its member's mailbox: one for a household and language."""
     waiting = Delivery.unscoped.filter(mailing=mailing_id, outcome=Outcome.CARRIED, copy=None)
-    _join_existing(waiting)
+    _join_existing(mailing_id)
     rows = waiting.annotate(seen=_has_had_a_letter()).values_list("member__mailbox", "member__language", "seen")
     wanted: dict[tuple[int, str], bool] = {}
     for mailbox, language, seen in rows:
@@ -61,7 +61,7 @@ def attach_copies(mailing_id: int, draw_handle: Callable[[], int]) -> None:
             )
         )
     Copy.unscoped.bulk_create(copies, batch_size=500)
-    _join_existing(waiting)
+    _join_existing(mailing_id)
 
 
 def detach_moved(mailing_id: int, copy_ids: list[int] | None = None) -> int:
@@ -79,18 +79,26 @@ def detach_moved(mailing_id: int, copy_ids: list[int] | None = None) -> int:
     return Delivery.unscoped.filter(pk__in=ids).update(copy=None)
 
 
-def _join_existing(waiting: QuerySet[Delivery]) -> None:
-    # Whatever became of the household's copy is then the outcome of this delivery too: nobody is written to twice.
-    gone = (CopyState.WITHDRAWN, CopyState.CANCELLED)
-    target = Copy.unscoped.filter(
-        mailing=OuterRef("mailing"), mailbox=OuterRef("member__mailbox"), language=OuterRef("member__language")
-    ).exclude(state__in=gone)
-    waiting.update(copy=Subquery(target.order_by("pk").values("pk")[:1]))
+def _join_existing(mailing_id: int) -> None:
+    """Put waiting deliveries on the copy that already goes to their mailbox.
+
+    Whatever became of that copy is then the outcome of this delivery too: nobody at the mailbox is written to twice.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE mailer_delivery SET copy_id = ("
+            " SELECT c.id FROM mailer_copy c"
+            " JOIN mailer_member m ON m.mailbox_id = c.mailbox_id AND m.language = c.language"
+            " WHERE m.id = mailer_delivery.member_id AND c.mailing_id = mailer_delivery.mailing_id"
+            " AND c.state NOT IN ('withdrawn', 'cancelled') ORDER BY c.id LIMIT 1)"
+            " WHERE mailing_id = %s AND outcome = 'carried' AND copy_id IS NULL",
+            [mailing_id],
+        )
 
 
 def _has_had_a_letter() -> Exists:
     return Exists(
-        Delivery.unscoped.filter(
-            member=OuterRef("member"), outcome=Outcome.CARRIED, copy__state__in=_ARRIVED
-        ).exclude(mailing=OuterRef("mailing"))
+        Delivery.unscoped.filter(member=OuterRef("member"), outcome=Outcome.CARRIED, copy__state__in=_ARRIVED).exclude(
+            mailing=OuterRef("mailing")
+        )
     )

@@ -41,9 +41,7 @@ class Stream(Table):
     class Meta(Table.Meta):
         constraints = (
             models.UniqueConstraint(fields=("mailing_list", "region"), name="stream_list_region_once"),
-            models.UniqueConstraint(
-                fields=("mailing_list",), condition=Q(region=None), name="stream_whole_list_once"
-            ),
+            models.UniqueConstraint(fields=("mailing_list",), condition=Q(region=None), name="stream_whole_list_once"),
         )
 
 

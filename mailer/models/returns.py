@@ -70,7 +70,7 @@ def keep(values: Mapping[str, Any]) -> int:
     return int(row.pk)
 
 
-def keep_refusal(  # noqa: PLR0913
+def keep_refusal(
     copy_id: int, *, code: int, status: str, text: str, kind: str, reason: str, verdict: str, now: datetime
 ) -> int:
     """Keep a refusal that was heard at SMTP time."""

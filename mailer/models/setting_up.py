@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from mailer.models.site import Sequence, Site
+from mailer.models.site import Counter, Site
 
 
 def ensure_site(incarnation: str, fingerprints: Mapping[str, str], now: datetime) -> bool:
@@ -16,8 +16,8 @@ def ensure_site(incarnation: str, fingerprints: Mapping[str, str], now: datetime
             "created_at": now,
         },
     )
-    for name in (Sequence.CHANGES, Sequence.SENDS):
-        Sequence.unscoped.get_or_create(name=name)
+    for name in (Counter.CHANGES, Counter.SENDS):
+        Counter.unscoped.get_or_create(name=name)
     return bool(created)
 
 

@@ -19,7 +19,7 @@ class Site(Table):
         constraints = (models.CheckConstraint(condition=models.Q(id=1), name="site_is_one_row"),)
 
 
-class Sequence(Table):
+class Counter(Table):
     """A counter that only grows. A row lock on it also puts concurrent writers in one order."""
 
     #: Bumped by every leave, suppression, scope change and stop; the sender reads it before each MAIL FROM.
@@ -31,16 +31,16 @@ class Sequence(Table):
     value = models.BigIntegerField(default=0)
 
     class Meta(Table.Meta):
-        constraints = (one_of("sequence_name", "name", ("changes", "sends")),)
+        constraints = (one_of("counter_name", "name", ("changes", "sends")),)
 
 
 def bump(name: str) -> int:
     """Add one and return the new value; call it inside `writing()`."""
-    Sequence.unscoped.filter(name=name).update(value=F("value") + 1)
+    Counter.unscoped.filter(name=name).update(value=F("value") + 1)
     return current(name)
 
 
 def current(name: str) -> int:
     """The counter's value."""
-    value: int = Sequence.unscoped.values_list("value", flat=True).get(name=name)
+    value: int = Counter.unscoped.values_list("value", flat=True).get(name=name)
     return value

@@ -84,7 +84,9 @@ def release_held(mailing_id: int) -> int:
 def requeue_uncertain(mailing_id: int) -> int:
     """Send again, with the same Message-ID, to those of whom we are uncertain."""
     return move(
-        Copy.unscoped.filter(mailing=mailing_id, state=CopyState.UNCERTAIN), CopyState.QUEUED, next_attempt_at=None
+        Copy.unscoped.filter(mailing=mailing_id, state=CopyState.UNCERTAIN),
+        CopyState.QUEUED,
+        next_attempt_at=None,
     )
 
 

@@ -1,9 +1,7 @@
 """The database refuses what no code may do."""
 
 import pytest
-from django.db import DatabaseError, connection, transaction
 
-from mailer.core.delivery import COPY
 from mailer.models import guards
 
 pytestmark = pytest.mark.django_db

@@ -1,0 +1,39 @@
+"""The facts of one member, as `core.audience` reasons about them; and how many fall where."""
+
+from datetime import date
+
+from django.db.models import Count, Q
+
+from mailer.core.audience import AllowList, Facts, Rule, Standing, SubscriptionState
+from mailer.models.audience import decided
+from mailer.models.consent import Subscription, Suppression, SuppressionKind
+from mailer.models.member import Deliverability, Member, MemberRegion
+
+
+def facts(member: Member, today: date) -> Facts:
+    """Everything the rule asks about this member."""
+    lives = MemberRegion.unscoped.filter(Q(ends=None) | Q(ends__gt=today), member=member, starts__lte=today)
+    subscriptions = Subscription.unscoped.filter(member=member).values_list("stream", "state")
+    box = member.mailbox
+    return Facts(
+        standing=Standing(member.standing),
+        regions=frozenset(lives.values_list("region", flat=True)),
+        subscriptions={stream: SubscriptionState(state) for stream, state in subscriptions},
+        suppressed=_suppressed(SuppressionKind.PERSON, member.person_hash),
+        mailbox=box.normal if box else None,
+        mailbox_suppressed=_suppressed(SuppressionKind.MAILBOX, box.hash if box else ""),
+        undeliverable=box is not None and box.deliverability == Deliverability.UNDELIVERABLE,
+    )
+
+
+def count(rule: Rule, today: date, allow_list: AllowList | None) -> dict[str, dict[str, int]]:
+    """Candidates by outcome, and within an outcome by reason."""
+    rows = decided(rule, today, allow_list).values("outcome", "reason").annotate(count=Count("pk"))
+    found: dict[str, dict[str, int]] = {}
+    for outcome, reason, number in rows.order_by("outcome", "reason").values_list("outcome", "reason", "count"):
+        found.setdefault(outcome, {})[reason] = number
+    return found
+
+
+def _suppressed(kind: SuppressionKind, hash_: str) -> bool:
+    return bool(hash_) and bool(Suppression.unscoped.filter(kind=kind, hash=hash_).exists())

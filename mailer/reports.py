@@ -1,0 +1,123 @@
+"""Figures for pages and commands; reads only, through the gate. The sum over the outcomes is the candidates."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+
+from mailer import access
+from mailer.access import Actor
+from mailer.core.aim import aim
+from mailer.core.audience import IN_WORDS, NotACandidate, Out, Rule, Unmailable, decide
+from mailer.core.delivery import Outcome
+from mailer.core.errors import MailerError
+from mailer.core.schedule import describe
+from mailer.house import House
+from mailer.models import Mailing, facts_of, figures
+
+
+@dataclass(frozen=True, slots=True)
+class MailingFigures:
+    """One sending in numbers; `outcomes` sum up to `candidates`."""
+
+    list: str
+    region: str | None
+    state: str
+    state_reason: str
+    starts: str
+    candidates: int
+    outcomes: Mapping[str, int]
+    excluded: Mapping[str, int]
+    withdrawn: Mapping[str, int]
+    copies: Mapping[str, int]
+    bounces: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class IssueReport:
+    """An issue's sendings."""
+
+    issue: int
+    subject: str
+    state: str
+    mailings: tuple[MailingFigures, ...] = field(default=())
+
+    def to_json(self) -> dict[str, object]:
+        """The documented shape of `mailer issue report --json`."""
+        return asdict(self)
+
+
+def issue_report(actor: Actor, house: House, number: int) -> IssueReport:
+    """The figures of an issue the actor may see."""
+    issue = access.issue(actor, number)
+    rows = figures.mailings_of_issue(issue.pk)
+    subject = figures.subject_of(issue.pk)
+    return IssueReport(issue.pk, subject, issue.state, tuple(_figures(house, row) for row in rows))
+
+
+def _figures(house: House, mailing: Mailing) -> MailingFigures:
+    outcomes = figures.outcomes(mailing.pk)
+    return MailingFigures(
+        list=mailing.issue.mailing_list.slug,
+        region=mailing.region.slug if mailing.region else None,
+        state=mailing.state,
+        state_reason=mailing.state_reason,
+        starts=describe(mailing.starts_at, house.config.organisation.time_zone),
+        candidates=sum(outcomes.values()),
+        outcomes=outcomes,
+        excluded=figures.reasons(mailing.pk, Outcome.EXCLUDED),
+        withdrawn=figures.reasons(mailing.pk, Outcome.WITHDRAWN),
+        copies=figures.copies(mailing.pk),
+        bounces=figures.bounces(mailing.pk),
+    )
+
+
+class NoSuchAudience(MailerError, LookupError):
+    """The list or region asked about is not there, or not yours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why one person would, or would not, get a letter of a list today."""
+
+    member: str
+    gets_it: bool
+    because: str
+
+
+def explain(actor: Actor, house: House, slug: str, region: str | None, name: str, now: datetime) -> Explanation:
+    """Ask the rule in core about one member, with the facts as they are now."""
+    member = access.member(actor, name, house.today(now))
+    rule = _rule(actor, house, slug, region)
+    facts = facts_of.facts(member, house.today(now))
+    decision = decide(rule, facts, house.allow_list)
+    match decision:
+        case Out(reason):
+            return Explanation(member.name, gets_it=False, because=IN_WORDS[reason])
+        case Unmailable():
+            because = "we have no e-mail address for them: they get a printed letter"
+            return Explanation(member.name, gets_it=False, because=because)
+        case NotACandidate():
+            return Explanation(member.name, gets_it=False, because="it is not for the regions they live in")
+    title = house.library.streams[decision.stream].title
+    return Explanation(member.name, gets_it=True, because=f"they consented to “{title}”")
+
+
+def _rule(actor: Actor, house: House, slug: str, region: str | None) -> Rule:
+    """Whom a letter of this list, or of this region of it, would be for if this actor wrote it."""
+    listfile = house.library.lists.get(slug)
+    tree = access.regions()
+    if listfile is None or (region is not None and region not in tree.by_slug):
+        raise NoSuchAudience(f"There is no list {slug!r}" + (f" with a region {region!r}." if region else "."))
+    if listfile.regional != (region is not None):
+        raise NoSuchAudience(
+            "Say which region with --region." if listfile.regional else "This list has no regions: leave --region out."
+        )
+    return aim(listfile, tree, region, actor.scope)
+
+
+def audience_figures(
+    actor: Actor, house: House, slug: str, region: str | None, now: datetime
+) -> dict[str, dict[str, int]]:
+    """How many would get it, and how many would not, by reason."""
+    rule = _rule(actor, house, slug, region)
+    return facts_of.count(rule, house.today(now), house.allow_list)

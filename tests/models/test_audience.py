@@ -1,0 +1,147 @@
+"""The rule in core and its twin in SQL never disagree, whatever the facts; run on both databases."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
+
+from mailer.core.audience import (
+    AllowList,
+    Facts,
+    In,
+    NotACandidate,
+    Out,
+    Rule,
+    Standing,
+    SubscriptionState,
+    Unmailable,
+    decide,
+)
+from mailer.core.delivery import Outcome
+from mailer.house import House
+from mailer.models import Member, MemberRegion, SuppressionReason, departure, returns
+from mailer.models.audience import decided
+from tests.world import NOW, TODAY, join, region_number, stream
+
+_SLUGS = ("london", "east-of-england", "norfolk", "suffolk")
+_PEOPLE = st.lists(
+    st.fixed_dictionaries(
+        {
+            "standing": st.sampled_from(Standing),
+            "regions": st.sets(st.sampled_from(_SLUGS), max_size=2),
+            "past": st.sets(st.sampled_from(_SLUGS), max_size=1),
+            "future": st.sets(st.sampled_from(_SLUGS), max_size=1),
+            "mailbox": st.sampled_from(["a@example.org", "b@example.net", "c@forbidden.example.com", None]),
+            "streams": st.dictionaries(
+                st.sampled_from([None, *_SLUGS]), st.sampled_from(SubscriptionState), max_size=4
+            ),
+            "suppressed": st.booleans(),
+            "mailbox_suppressed": st.booleans(),
+            "undeliverable": st.booleans(),
+        }
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@pytest.fixture
+def _house(request: pytest.FixtureRequest, house: House) -> None:
+    request.cls.house = house
+
+
+@pytest.mark.usefixtures("_house")
+class TestTwins(TestCase):
+    """hypothesis.extra.django rolls back after each example."""
+
+    house: House
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(
+        people=_PEOPLE,
+        where=st.sampled_from(["everywhere", "regional", "scoped"]),
+        standings=st.sets(st.sampled_from([Standing.MEMBER, Standing.SUPPORTER]), min_size=1),
+        limited=st.booleans(),
+    )
+    def test_sql_decides_as_core_does(
+        self, people: list[dict[str, Any]], where: str, standings: set[Standing], *, limited: bool
+    ) -> None:
+        rule = self._rule(where, frozenset(standings))
+        allow = AllowList(frozenset({"example.org"}), frozenset({"b@example.net"})) if limited else None
+        made = [self._make(index, person) for index, person in enumerate(people)]
+        # Suppressing a mailbox or calling it dead reaches everyone who shares it, so facts are gathered afterwards.
+        expected = {member.pk: decide(rule, _facts(people, person), allow) for member, person in made}
+        found = {
+            pk: (outcome, reason, number)
+            for pk, outcome, reason, number in decided(rule, TODAY, allow).values_list(
+                "pk", "outcome", "reason", "stream"
+            )
+        }
+        assert found == {pk: _as_row(d) for pk, d in expected.items() if not isinstance(d, NotACandidate)}
+
+    def _rule(self, where: str, standings: frozenset[Standing]) -> Rule:
+        if where == "everywhere":
+            return Rule({stream(self.house): None}, None, standings)
+        slugs = ["east-of-england", "norfolk", "suffolk"]
+        numbers = {stream(self.house, "local-notices", slug): region_number(slug) for slug in slugs}
+        rule = Rule(numbers, frozenset(numbers.values()), standings)
+        return rule.narrowed(frozenset({region_number("norfolk")})) if where == "scoped" else rule
+
+    def _make(self, index: int, person: dict[str, Any]) -> tuple[Member, dict[str, Any]]:
+        numbers = {slug: stream(self.house, "local-notices", slug) for slug in _SLUGS}
+        numbers[None] = stream(self.house)
+        streams = {numbers[slug]: state for slug, state in person["streams"].items()}
+        person["by_number"] = streams
+        member = join(
+            self.house,
+            f"Person {index}",
+            person["mailbox"],
+            regions=person["regions"],
+            consents=[n for n, state in streams.items() if state is SubscriptionState.ACTIVE],
+            left=[n for n, state in streams.items() if state is SubscriptionState.LEFT],
+            standing=person["standing"],
+        )
+        day = timedelta(days=1)
+        for slug in person["past"]:
+            _live(member, slug, TODAY - 9 * day, TODAY)
+        for slug in person["future"]:
+            _live(member, slug, TODAY + day, TODAY + 9 * day)
+        if person["suppressed"]:
+            departure.suppress_person(member, SuppressionReason.LEFT_ALL, NOW)
+        if member.mailbox and person["mailbox_suppressed"]:
+            departure.suppress_mailbox(member.mailbox.pk, SuppressionReason.COMPLAINT, NOW)
+        if member.mailbox and person["undeliverable"]:
+            returns.make_undeliverable(member.mailbox.pk, "gone", NOW)
+        return member, person
+
+
+def _live(member: Member, slug: str, starts: date, ends: date) -> None:
+    MemberRegion.unscoped.create(member=member, region_id=region_number(slug), starts=starts, ends=ends)
+
+
+def _facts(people: list[dict[str, Any]], person: dict[str, Any]) -> Facts:
+    box = person["mailbox"]
+    sharing = [other for other in people if box is not None and other["mailbox"] == box]
+    return Facts(
+        standing=person["standing"],
+        regions=frozenset(region_number(slug) for slug in person["regions"]),
+        subscriptions=person["by_number"],
+        suppressed=person["suppressed"] and box is not None,
+        mailbox=box,
+        mailbox_suppressed=any(other["mailbox_suppressed"] for other in sharing),
+        undeliverable=any(other["undeliverable"] for other in sharing),
+    )
+
+
+def _as_row(decision: object) -> tuple[str, str, int | None]:
+    match decision:
+        case In(number):
+            return Outcome.CARRIED, "", number
+        case Out(reason):
+            return Outcome.EXCLUDED, reason, None
+        case Unmailable():
+            return Outcome.UNMAILABLE, "", None
+    raise AssertionError(decision)
