@@ -1,8 +1,9 @@
 """The sender: claim, check again, build, hand over, write down. Exactly once, or said to be uncertain.
 
-The order is the promise (design.md section 4): a claim is durable before its first MAIL FROM; the journal is marked before
-the final dot and at each answer; answers reach the database in one write a claim. `changes` is read before every MAIL FROM
-that comes more than `FRESH` after the last reading, and when it moved everyone still in hand is checked again (L8).
+The order is the promise (design.md section 4): a claim is durable before its first MAIL FROM; the journal is marked
+before the final dot and at each answer; answers reach the database in one write a claim. `changes` is read before every
+MAIL FROM that comes more than `FRESH` after the last reading, and when it moved everyone still in hand is checked again
+(standards L8).
 """
 
 import json

@@ -1,7 +1,7 @@
 """Leaving: by one click, by the page, or undone again (standards L4-L8, U6, U7, U12, U15; P9, P15).
 
-A letter's handle names its copy, and through it a fixed set: the members who rode on it, and the streams of its mailing.
-The link may only leave that, or everything; it shows nothing of the member. Doing it twice changes nothing.
+A letter's handle names its copy, and through it a fixed set: the members who rode on it, and the streams of its
+mailing. The link may only leave that, or everything; it shows nothing of the member. Doing it twice changes nothing.
 """
 
 import hashlib

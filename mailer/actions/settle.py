@@ -9,7 +9,7 @@ from mailer.core.configkind import Uncertain
 from mailer.core.delivery import CopyState, Judged
 from mailer.core.mailing import MailingState
 from mailer.core.schedule import next_attempt
-from mailer.core.verdict import Class, Effect, judge_mailbox, rule
+from mailer.core.verdict import DEFAULTS, Class, Effect, judge_mailbox, rule
 from mailer.house import House
 from mailer.models import Copy, Mailing, Notice, SuppressionReason, departure, outbox, returns, steering
 from mailer.models.ledger import record
@@ -18,6 +18,8 @@ from mailer.models.site import Counter, bump
 
 #: So many letters held in one claim, and none accepted: something is wrong that more trying does not mend.
 _TOO_MANY_HELD = 3
+#: A letter accepted longer ago than this, and not come back, has arrived (standards 3.3).
+_SETTLES = timedelta(days=DEFAULTS.settled_days)
 _QUOTA_RENEWS = timedelta(hours=24)
 
 
@@ -62,7 +64,7 @@ def judge_mailbox_of(house: House, mailbox_id: int, copy_id: int, heard: Class, 
         returns.mailbox_record(mailbox_id),
         heard,
         house.today(now),
-        accepted_on=returns.last_accepted_on(mailbox_id, before=copy_id),
+        accepted_on=returns.last_settled_on(mailbox_id, but=copy_id, before=now - _SETTLES),
     )
     returns.keep_record(mailbox_id, verdict.record)
     if verdict.effect is Effect.UNDELIVERABLE and returns.make_undeliverable(mailbox_id, why, now):

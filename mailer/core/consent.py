@@ -1,7 +1,7 @@
 """The consent ledger: what a line of it must say, what follows from its lines, and the chain that proves them.
 
-Law: Article 7 and 9 UK GDPR, PECR regulation 22 (standards P1, P2, P7, P9). There is no "soft opt-in": it does not cover
-a political organisation's aims.
+Law: Article 7 and 9 UK GDPR, PECR regulation 22 (standards P1, P2, P7, P9). There is no "soft opt-in": it does not
+cover a political organisation's aims.
 """
 
 import hashlib

@@ -188,6 +188,11 @@ def move(rows: QuerySet[Copy], target: CopyState, **values: object) -> int:
     return rows.filter(state__in=COPY.sources(target)).update(state=target, claimed_by="", claimed_until=None, **values)
 
 
+def move_one(copy_id: int, target: CopyState) -> bool:
+    """Move one copy, if the table has the arrow."""
+    return move(Copy.unscoped.filter(pk=copy_id), target) == 1
+
+
 def requeue_due(now: datetime) -> int:
     """Put deferred and held copies whose time has come back into the queue."""
     due = Q(state=CopyState.DEFERRED, next_attempt_at__lte=now) | Q(state=CopyState.HELD, next_attempt_at__lte=now)

@@ -19,7 +19,7 @@ FIRST_LETTER = "first"
 def make_deliveries(
     mailing_id: int, rule: Rule, today: date, allow_list: AllowList | None, *, after: int, most: int
 ) -> int | None:
-    """Give the next `most` candidates with ids over `after` their delivery; the last id done, None when none is left."""
+    """Give the next `most` candidates with ids over `after` a delivery; the last id done, None when none is left."""
     ids = list(candidates(rule, today).filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:most])
     if not ids:
         return None
@@ -65,7 +65,7 @@ def attach_copies(mailing_id: int, draw_handle: Callable[[], int]) -> None:
 
 
 def detach_moved(mailing_id: int, copy_ids: list[int] | None = None) -> int:
-    """Take deliveries off copies that go to a mailbox the member no longer has; `attach_copies` finds them the new one."""
+    """Take deliveries off copies to a mailbox the member no longer has; `attach_copies` finds them the new one."""
     moved = Delivery.unscoped.filter(
         ~Q(member__mailbox=F("copy__mailbox")),
         mailing=mailing_id,

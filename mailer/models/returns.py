@@ -43,9 +43,12 @@ def make_undeliverable(mailbox_id: int, why: str, now: datetime) -> bool:
     )
 
 
-def last_accepted_on(mailbox_id: int, *, before: int) -> date | None:
-    """The day on which a letter to the mailbox was last accepted and has not come back, other than copy `before`."""
-    accepted = Copy.unscoped.filter(mailbox=mailbox_id, state=CopyState.ACCEPTED).exclude(pk=before)
+def last_settled_on(mailbox_id: int, *, but: int, before: datetime) -> date | None:
+    """The newest day, before `before`, on which a letter to the mailbox other than copy `but` was accepted for good.
+
+    Younger ones may still come back, so they settle nothing.
+    """
+    accepted = Copy.unscoped.filter(mailbox=mailbox_id, state=CopyState.ACCEPTED, decided_at__lt=before).exclude(pk=but)
     latest: datetime | None = accepted.aggregate(latest=Max("decided_at"))["latest"]
     return latest.date() if latest else None
 
