@@ -103,11 +103,7 @@ def _language(document: HtmlElement) -> Iterator[str]:
     if len(wrappers) != 1:
         yield "the body must hold one element that wraps everything, since clients drop the body itself"
     for element in (document, *wrappers):
-        if (
-            not element.get("lang")
-            or element.get("lang") == "und"
-            or element.get("dir") not in ("ltr", "rtl")
-        ):
+        if not element.get("lang") or element.get("lang") == "und" or element.get("dir") not in ("ltr", "rtl"):
             yield f"<{element.tag}> lacks lang or dir; screen readers need them"
 
 

@@ -120,9 +120,7 @@ class Letter:
 
 def _piece_to_json(piece: Piece) -> dict[str, object]:
     content: dict[str, object] = (
-        {"slot": piece.content.value}
-        if isinstance(piece.content, Slot)
-        else {"octets": piece.content.decode("ascii")}
+        {"slot": piece.content.value} if isinstance(piece.content, Slot) else {"octets": piece.content.decode("ascii")}
     )
     return content | {"segment": piece.segment}
 

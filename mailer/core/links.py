@@ -41,9 +41,7 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{4,253}}\Z)(?:{_LABEL}\.)+[a-z][a-z0-9-]{{0,61}}[a-z0-9]", re.IGNORECASE)
 _MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@(?P<host>[A-Za-z0-9.-]+)")
 _TELEPHONE = re.compile(r"\+?[0-9()., -]{3,24}")
-_SHOWN_ADDRESS = re.compile(
-    r"(?:https?://|\bwww\.)[^\s/?#]+|^(?:[a-z0-9-]+\.)+[a-z]{2,}(?=$|[/?#:])", re.IGNORECASE
-)
+_SHOWN_ADDRESS = re.compile(r"(?:https?://|\bwww\.)[^\s/?#]+|^(?:[a-z0-9-]+\.)+[a-z]{2,}(?=$|[/?#:])", re.IGNORECASE)
 _SHOWN_AT_MOST = 56
 
 

@@ -52,6 +52,11 @@ _REFUSED = {
     "code_inline": "text between backticks; take the backticks out",
 }
 _ADDRESS = re.compile(r"https?://[^\s<>\"“”]+|(?<![\w.+-])[\w.+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?![\w-])")
+_DEEPER = frozenset(
+    f"{kind}_{end}"
+    for kind in ("blockquote", "bullet_list", "ordered_list", "strong", "em", "link")
+    for end in ("open", "close")
+)
 _RUN_OF_SPACES = re.compile("\t|[ \t\u00a0]{2,}")
 _AFTER_ADDRESS = ".,;:!?'\u2019”…*_"
 
@@ -72,10 +77,13 @@ def parse(text: str) -> Written:
     reading = _Reading(body_starts, front.get("subject", ""))
     blocks = reading.read("\n".join(lines[body_starts:]))
     complaints += reading.complaints
+    complaints += [
+        LineComplaint(number, f"the template mark “{mark[0]}”; the greeting names the member, write words only")
+        for number, line in enumerate(lines[body_starts:], start=body_starts + 1)
+        if (mark := TEMPLATE_MARK.search(line))
+    ]
     if not blocks and not complaints:
-        complaints.append(
-            LineComplaint(body_starts + 1, "the letter is empty; write it below the second ---")
-        )
+        complaints.append(LineComplaint(body_starts + 1, "the letter is empty; write it below the second ---"))
     if complaints:
         raise MarkupError(sorted(complaints, key=lambda complaint: complaint.line))
     warnings = (*front_warnings(front), *map(str, reading.warnings))
@@ -99,13 +107,30 @@ class _Reading:
         self.complaints: list[LineComplaint] = []
         self.warnings: list[LineComplaint] = []
         self._outline: list[int] = []
-        self._nodes = 0
         self._line = lines_before + 1
         self._within = 0
 
     def read(self, body: str) -> tuple[Block, ...]:
-        tokens = iter(_markdown().parse(body))
-        return tuple(self._blocks(tokens, None))
+        tokens = _markdown().parse(body)
+        try:
+            self._bounded(tokens, 0)
+        except BlockError as refusal:
+            self._complain(str(refusal))
+            return ()
+        return tuple(self._blocks(iter(tokens), None))
+
+    def _bounded(self, tokens: Sequence[Token], nodes: int) -> int:
+        """Hold the bounds before anything descends; the number of tokens seen."""
+        depth = 0
+        for token in tokens:
+            nodes += 1
+            if token.type in _DEEPER:
+                depth += token.nesting
+            if token.map:
+                self._line = self.lines_before + token.map[0] + 1
+            refuse_size(depth, nodes)
+            nodes = self._bounded(token.children or (), nodes)
+        return nodes
 
     def _complain(self, text: str) -> None:
         self.complaints.append(LineComplaint(self._line, text))
@@ -116,9 +141,7 @@ class _Reading:
                 return
             if token.map:
                 self._line = self.lines_before + token.map[0] + 1
-            self._nodes += 1
             try:
-                refuse_size(self._within, self._nodes)
                 yield from self._block(token, tokens)
             except BlockError as refusal:
                 self._complain(str(refusal))
@@ -133,9 +156,7 @@ class _Reading:
             case "bullet_list_open":
                 yield BulletedList(self._entries("bullet_list_close", tokens))
             case "ordered_list_open":
-                yield NumberedList(
-                    self._entries("ordered_list_close", tokens), int(token.attrs.get("start", 1))
-                )
+                yield NumberedList(self._entries("ordered_list_close", tokens), int(token.attrs.get("start", 1)))
             case "blockquote_open":
                 yield Quote(self._nested("blockquote_close", tokens))
             case "hr":
@@ -173,9 +194,7 @@ class _Reading:
         self._outline.append(level)
         if first and words(inlines).strip().casefold() == self.subject.casefold():
             self._outline.pop()
-            self.warnings.append(
-                LineComplaint(self._line, "the heading repeats the subject, so it is left out")
-            )
+            self.warnings.append(LineComplaint(self._line, "the heading repeats the subject, so it is left out"))
             return
         if len(self._outline) > 3:
             self._complain("a heading four levels deep; three are enough for a letter")
@@ -187,7 +206,7 @@ class _Reading:
         for token in tokens:
             if token.type == closing:
                 break
-            inlines = self._trimmed(self._inlines(iter(token.children or ()), None, 0))
+            inlines = self._trimmed(self._inlines(iter(token.children or ()), None))
         return inlines
 
     @staticmethod
@@ -198,34 +217,30 @@ class _Reading:
             kept.pop()
         return tuple(kept)
 
-    def _inlines(self, tokens: Iterator[Token], closing: str | None, depth: int) -> tuple[Inline, ...]:
+    def _inlines(self, tokens: Iterator[Token], closing: str | None) -> tuple[Inline, ...]:
         made: list[Inline] = []
         for token in tokens:
             if token.type == closing:
                 break
-            self._nodes += 1
             try:
-                refuse_size(depth, self._nodes)
-                for inline in self._inline(token, tokens, depth, linkable=closing != "link_close"):
+                for inline in self._inline(token, tokens, linkable=closing != "link_close"):
                     _append(made, inline)
             except BlockError as refusal:
                 self._complain(str(refusal))
         return tuple(made)
 
-    def _inline(
-        self, token: Token, tokens: Iterator[Token], depth: int, *, linkable: bool
-    ) -> Iterator[Inline]:
+    def _inline(self, token: Token, tokens: Iterator[Token], *, linkable: bool) -> Iterator[Inline]:
         match token.type:
             case "text":
                 yield from self._text(_RUN_OF_SPACES.sub(" ", token.content), linkable=linkable)
             case "strong_open":
-                if within := self._inlines(tokens, "strong_close", depth + 1):
+                if within := self._inlines(tokens, "strong_close"):
                     yield Strong(within)
             case "em_open":
-                if within := self._inlines(tokens, "em_close", depth + 1):
+                if within := self._inlines(tokens, "em_close"):
                     yield Emphasis(within)
             case "link_open":
-                yield self._link(token, tokens, depth)
+                yield self._link(token, tokens)
             case "softbreak" | "hardbreak" as kind:
                 self._line += 1
                 yield LineBreak() if kind == "hardbreak" else Text(" ")
@@ -233,9 +248,6 @@ class _Reading:
                 self._complain(_REFUSED[kind])
 
     def _text(self, text: str, *, linkable: bool) -> Iterator[Inline]:
-        if mark := TEMPLATE_MARK.search(text):
-            self._complain(f"the template mark “{mark[0]}”; the greeting names the member, write words only")
-            return
         start = 0
         for found in _ADDRESS.finditer(text) if linkable else ():
             address = _without_what_follows(found[0])
@@ -246,9 +258,9 @@ class _Reading:
         if text[start:]:
             yield Text(text[start:])
 
-    def _link(self, token: Token, tokens: Iterator[Token], depth: int) -> Inline:
+    def _link(self, token: Token, tokens: Iterator[Token]) -> Inline:
         line, href = self._line, str(token.attrGet("href") or "")
-        within = self._inlines(tokens, "link_close", depth + 1)
+        within = self._inlines(tokens, "link_close")
         self._line = line
         if token.attrGet("title"):
             self.warnings.append(LineComplaint(line, "the title of the link is left out"))
@@ -261,9 +273,7 @@ class _Reading:
     def _checked_link(self, href: str, within: tuple[Inline, ...]) -> Link:
         link = Link(href, within)
         if href.lower().startswith("http://"):
-            self.warnings.append(
-                LineComplaint(self._line, f"“{href[:60]}” is not encrypted; use https:// if it works")
-            )
+            self.warnings.append(LineComplaint(self._line, f"“{href[:60]}” is not encrypted; use https:// if it works"))
         return link
 
 

@@ -34,8 +34,7 @@ def plain_text(blocks: Sequence[Block], width: int = WIDTH) -> str:
 def wrapped(text: str, width: int = WIDTH) -> str:
     """Lines of at most `width` columns, never broken inside a word."""
     lines = (
-        textwrap.wrap(line, max(width, 20), break_long_words=False, break_on_hyphens=False)
-        for line in text.split("\n")
+        textwrap.wrap(line, max(width, 20), break_long_words=False, break_on_hyphens=False) for line in text.split("\n")
     )
     return "\n".join("\n".join(line) for line in lines)
 

@@ -81,9 +81,7 @@ def front_matter(lines: Sequence[str]) -> tuple[dict[str, str], int, list[LineCo
         if not line.strip():
             continue
         if not colon or key not in _KEYS:
-            complaints.append(
-                LineComplaint(number, f"“{line.strip()[:40]}”: only subject: and preheader: stand here")
-            )
+            complaints.append(LineComplaint(number, f"“{line.strip()[:40]}”: only subject: and preheader: stand here"))
         elif key in front:
             complaints.append(LineComplaint(number, f"{key}: it is there twice; keep one"))
         else:
