@@ -1,17 +1,21 @@
 """The whole address plan on one page. `tests/web/test_matrix.py` holds a row for every line."""
 
 from django.conf import settings
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from mailer.web import health, leaving
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("", health.front, name="front"),
     path("health", health.health, name="health"),
+    # The address in test letters and examples (`House.example_leave_url`): it changes nothing (standards U16).
+    path("u/example", leaving.example_page, name="example"),
     # The address in every letter: GET shows a button, POST leaves (RFC 8058).
     path("u/<str:token>", leaving.leave_page, name="leave"),
     path("back/<str:token>", leaving.undo_page, name="undo"),
 ]
+handler400 = "mailer.web.errors.bad_request"
+handler403 = "mailer.web.errors.forbidden"
 handler404 = "mailer.web.errors.not_found"
 handler500 = "mailer.web.errors.broken"
 

@@ -9,7 +9,7 @@ from mailer.core.compile import compile_letter
 from mailer.core.dkim import Signer
 from mailer.core.letter import Letter
 from mailer.core.listfile import ListFile, Stream, stream_number
-from mailer.core.message import LetterHeaders
+from mailer.core.message import LetterHeaders, Signs
 from mailer.core.personalise import Builder
 from mailer.core.written import Written
 from mailer.house import LANGUAGE, House
@@ -59,7 +59,12 @@ def builder(
         reply_to=listfile.reply_to or organisation.reply_to,
         facts=house.facts(listfile, stream_of(house, issue)),
     )
-    return Builder(letter, headers, [partial(_sign, signer, clock) for signer in signers])
+    return Builder(letter, headers, signing(signers, clock))
+
+
+def signing(signers: Sequence[Signer], clock: Callable[[], datetime]) -> list[Signs]:
+    """What signs a message at the time of its hand-over, once for each key."""
+    return [partial(_sign, signer, clock) for signer in signers]
 
 
 def _sign(signer: Signer, clock: Callable[[], datetime], fields: Sequence[tuple[bytes, bytes]], body: bytes) -> bytes:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from mailer.access import THE_CLOCK
 from mailer.actions.adopt_lists import is_adopted
-from mailer.actions.compose import builder
+from mailer.actions.compose import builder, signing
 from mailer.actions.keep_time import rule_now
 from mailer.actions.leave import Draw
 from mailer.actions.settle import Settled, settle, settle_notice
@@ -23,7 +23,7 @@ from mailer.core.envelope import Envelope
 from mailer.core.errors import MailerError
 from mailer.core.letter import Letter
 from mailer.core.mailing import MailingState
-from mailer.core.message import format_date, one_off
+from mailer.core.message import OneOff, format_date, one_off
 from mailer.core.personalise import Builder, CopyValues
 from mailer.core.reply import Answer, Reply, Step
 from mailer.house import House
@@ -137,7 +137,7 @@ class Sender:
     def _notice_envelope(self, notice: Notice) -> Envelope:
         house, organisation, now = self.house, self.house.config.organisation, self.clock()
         handle = unsigned(notice.handle)
-        payload = one_off(
+        message = OneOff(
             from_name=organisation.sender_name,
             from_address=organisation.sender_address,
             reply_to=organisation.reply_to,
@@ -150,6 +150,7 @@ class Sender:
             date=format_date(now.astimezone(house.zone)),
             boundary=f"=_{handle:016x}",
         )
+        payload = one_off(message, signing(self.signers, self.clock))
         # An automatic answer has the null reverse-path, so that nothing ever answers it (T22).
         address = notice.mailbox.address
         return Envelope("", address, payload, smtputf8=not address.isascii())

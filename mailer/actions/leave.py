@@ -37,11 +37,15 @@ class Extent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What leaving did: `changed` is False if it had been done before; `undo` is a token for the page, or empty."""
+    """What leaving did: `changed` is False if it had been done before.
+
+    The way back is `undo`, a token for the page, or `farewell`: a letter to the mailbox that several people share.
+    """
 
     list_title: str
     changed: bool
     undo: str = ""
+    farewell: bool = False
 
 
 def list_title(house: House, token: str) -> str | None:
@@ -62,8 +66,7 @@ def leave(house: House, token: str, extent: Extent, channel: Channel, *, now: da
         bump(Counter.CHANGES)
         departed = [gone for member in departure.riders(copy) if (gone := _take_off(member, how)) is not None]
         if len(departed) > 1:
-            _say_farewell(house, how, title, departed, draw)
-            return Left(title, changed=True)
+            return Left(title, changed=True, farewell=_say_farewell(house, how, title, departed, draw))
         undo = _offer(house, departed[0], now + PAGE_UNDO, draw) if departed and channel is Channel.PAGE else ""
     return Left(title, changed=bool(departed), undo=undo)
 
@@ -90,7 +93,8 @@ def _copy(house: House, token: str) -> Copy | None:
 
 
 def _title(house: House, copy: Copy) -> str:
-    return house.title(copy.mailing.issue.mailing_list.slug, copy.mailing.region and copy.mailing.region.name)
+    region = copy.mailing.region
+    return house.title(copy.mailing.issue.mailing_list.slug, region.name if region else None)
 
 
 def _take_off(member: Member, how: _How) -> _Departed | None:
@@ -114,6 +118,7 @@ def _take_off(member: Member, how: _How) -> _Departed | None:
         channel=how.channel,
         streams=numbers,
         mailing=how.copy.mailing_id,
+        token_hash=how.token_hash,
     )
     return _Departed(member, numbers, suppressed)
 
@@ -146,21 +151,24 @@ def _offer(house: House, departed: _Departed, ends_at: datetime, draw: Draw) -> 
     return house.tokens.sign(Purpose.UNDO, handle)
 
 
-def _say_farewell(house: House, how: _How, title: str, departed: list[_Departed], draw: Draw) -> None:
-    """One letter to a shared mailbox: who has been taken off, and for each a way back of their own."""
-    if how.copy.mailbox is None:
-        return
+def _say_farewell(house: House, how: _How, title: str, departed: list[_Departed], draw: Draw) -> bool:
+    """One letter to a shared mailbox, if it may be written to: who has been taken off, and for each a way back."""
+    mailbox = how.copy.mailbox
+    if mailbox is None or not departure.may_be_answered(mailbox, house.allow_list):
+        return False
+    left = house.config.organisation.name if how.extent is Extent.EVERYTHING else title
     people = [(d.member.name, house.undo_url(_offer(house, d, how.now + LETTER_UNDO, draw))) for d in departed]
-    letter = house.farewell(title, people)
+    letter = house.farewell(left, people)
     departure.post_notice(
         draw(),
-        how.copy.mailbox,
+        mailbox,
         kind=Notice.Kind.FAREWELL,
         subject=letter.subject,
         text=letter.text,
         html=letter.html,
         now=how.now,
     )
+    return True
 
 
 class Undone(StrEnum):
@@ -174,15 +182,19 @@ class Undone(StrEnum):
 
 def undo_stands(house: House, token: str, now: datetime) -> Undone | None:
     """Whether the offer still stands; None for a token that is not ours."""
-    offer = _offered(house, token)
+    handle = house.tokens.read(Purpose.UNDO, token)
+    offer = None if handle is None else departure.offer_named(handle)
     return None if offer is None else _stands(offer, now)
 
 
 def undo(house: House, token: str, *, now: datetime) -> Undone | None:
     """Take a departure back: a new, logged opt-in to exactly what was left (standards U12)."""
+    handle = house.tokens.read(Purpose.UNDO, token)
+    if handle is None:
+        return None
     with writing():
         bump(Counter.CHANGES)
-        offer = _offered(house, token)
+        offer = departure.offer_named(handle)
         if offer is None:
             return None
         stands = _stands(offer, now)
@@ -202,11 +214,6 @@ def undo(house: House, token: str, *, now: datetime) -> Undone | None:
             streams=offer.streams,
         )
     return Undone.DONE
-
-
-def _offered(house: House, token: str) -> Undo | None:
-    handle = house.tokens.read(Purpose.UNDO, token)
-    return None if handle is None else departure.offer_named(handle)
 
 
 def _stands(offer: Undo, now: datetime) -> Undone:

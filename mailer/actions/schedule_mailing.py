@@ -65,7 +65,7 @@ def schedule(
             mailing = create_mailing(
                 issue,
                 revision,
-                aim(listfile, access.regions(), issue.region and issue.region.slug, actor.scope),
+                aim(listfile, access.regions(), issue.region.slug if issue.region else None, actor.scope),
                 author=actor.user,
                 scope=actor.scope.regions,
                 due=due,

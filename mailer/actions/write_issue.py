@@ -61,7 +61,9 @@ def new_issue(
             saved_by=actor.reference,
             now=now,
         )
-        record(now, actor.reference, "issue written", about="issue", number=issue, region=place and place.number)
+        record(
+            now, actor.reference, "issue written", about="issue", number=issue, region=place.number if place else None
+        )
     return WrittenIssue(issue, said.subject, (*said.warnings, *letter.warnings))
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from mailer.core.audience import SubscriptionState
+from mailer.core.audience import AllowList, SubscriptionState
 from mailer.models.consent import ConsentEntry, Subscription, Suppression, SuppressionKind, SuppressionReason
 from mailer.models.copy import Copy, Delivery, Notice, Undo
-from mailer.models.member import Mailbox, Member
+from mailer.models.member import Deliverability, Mailbox, Member
 from mailer.models.outbox import signed
 
 
@@ -47,6 +47,15 @@ def suppress_mailbox(mailbox_id: int, reason: SuppressionReason, now: datetime) 
         kind=SuppressionKind.MAILBOX, hash=mailbox.hash, defaults={"reason": reason, "at": now}
     )
     return bool(created)
+
+
+def may_be_answered(mailbox: Mailbox, allow_list: AllowList | None) -> bool:
+    """Whether a letter that the machine writes by itself may go there: neither suppressed, dead nor off the list."""
+    if mailbox.deliverability != Deliverability.UNKNOWN:
+        return False
+    if allow_list is not None and not allow_list.allows(mailbox.normal):
+        return False
+    return not Suppression.unscoped.filter(kind=SuppressionKind.MAILBOX, hash=mailbox.hash).exists()
 
 
 def lift_own_suppression(member: Member) -> None:

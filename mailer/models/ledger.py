@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from mailer.core.audience import SubscriptionState
-from mailer.core.consent import GENESIS, Entry, Kind, seal, state_after
+from mailer.core.consent import GENESIS, Article9, Channel, Entry, Kind, PecrBasis, seal, state_after
 from mailer.models.bounce import Event
 from mailer.models.consent import ConsentEntry, ConsentEvidence, Seal, Subscription
 from mailer.models.member import Member
-from mailer.models.site import Counter
-from mailer.models.site import bump
+from mailer.models.site import Counter, bump
 
 
 def append(member: Member, entry: Entry, *, salt: bytes = b"", evidence: str = "") -> ConsentEntry:
@@ -63,10 +62,10 @@ def as_entry(row: ConsentEntry) -> Entry:
         kind=Kind(row.kind),
         at=row.at,
         recorded_at=row.recorded_at,
-        channel=row.channel,
+        channel=Channel(row.channel),
         actor=row.actor,
-        article9=row.article9,
-        pecr=row.pecr,
+        article9=Article9(row.article9),
+        pecr=PecrBasis(row.pecr),
         wording=row.wording_id,
         commitment=row.commitment,
         mailing=row.mailing_number,

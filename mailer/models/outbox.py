@@ -14,8 +14,7 @@ from django.db.models.functions import Coalesce
 from mailer.core.delivery import COPY, OPEN, CopyState, Judged, Outcome
 from mailer.core.mailing import MailingState
 from mailer.models.copy import Copy, Delivery, Notice, Outgoing
-from mailer.models.site import Counter
-from mailer.models.site import bump
+from mailer.models.site import Counter, bump
 
 _UNSIGNED = 0xFFFF_FFFF_FFFF_FFFF
 
