@@ -110,6 +110,11 @@ class House:
         """The link in a letter, for its header and for its footer (standards U1)."""
         return f"{self.config.site.base_url}/u/{self.tokens.sign(Purpose.LEAVE, handle)}"
 
+    @property
+    def example_leave_url(self) -> str:
+        """The link in a test letter or an example: its page says so, and changes nothing (standards U16)."""
+        return f"{self.config.site.base_url}/u/example"
+
     def undo_url(self, token: str) -> str:
         """The link of an offer to undo."""
         return f"{self.config.site.base_url}/back/{token}"

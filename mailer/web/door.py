@@ -32,10 +32,9 @@ def page(
     request: HttpRequest, template: str, context: Mapping[str, object] | None = None, *, status: int = 200
 ) -> HttpResponse:
     """A page as members may see it: nothing is stored, indexed, or told to others about it (standards U9)."""
-    organisation = house().config.organisation
-    values = {"organisation": organisation, **(context or {})}
-    response = render(request, template, values, status=status)
-    return private(response)
+    # From the configuration and not from the house, since the page that says "our fault" must always be there.
+    values = {"organisation": settings.CONFIG.organisation, **(context or {})}
+    return private(render(request, template, values, status=status))
 
 
 def private(response: HttpResponse) -> HttpResponse:

@@ -1,42 +1,47 @@
-"""The page behind the link in every letter, and the way back (standards L4-L6, U7-U9, U12).
+"""The page behind the link in every letter, and the way back (standards L4-L6, U7-U9, U12, U16).
 
 GET, HEAD and OPTIONS change nothing, since mail scanners open links; there is no script on the page. POST leaves: a mail
 program sends `List-Unsubscribe=One-Click` without cookie or CSRF token, so the token in the address is the only key, and
-it can do nothing but leave. No answer to a POST is ever a redirect.
+it can do nothing but leave. No answer to a POST is ever a redirect. What a POST without that pair means, and why, is in
+docs/decisions/0003-leaving.md.
 """
+
+from datetime import timedelta
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from mailer.actions.leave import Extent, Undone, leave, list_title, undo, undo_stands
+from mailer.actions.leave import LETTER_UNDO, PAGE_UNDO, Extent, Undone, leave, list_title, undo, undo_stands
 from mailer.core.consent import Channel
 from mailer.web.door import draw_handle, house, now, page, private
+from mailer.web.form import fields
 
 _ONE_CLICK = "One-Click"
+#: Safe methods show, POST does; anything else is refused, and so is OPTIONS, which asks what nobody needs to know.
+_SHOW_OR_DO = ["GET", "HEAD", "POST"]
 
 
 @csrf_exempt
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_http_methods(_SHOW_OR_DO)
 def leave_page(request: HttpRequest, token: str) -> HttpResponse:
     """Show the button, or do what it, or a mail program's one click, asks for."""
     if request.method != "POST":
         return _offer(request, token)
-    one_click = request.POST.get("List-Unsubscribe") == _ONE_CLICK
-    everything = request.POST.get("extent") == Extent.EVERYTHING
-    left = leave(
-        house(),
-        token,
-        Extent.EVERYTHING if everything and not one_click else Extent.THIS,
-        Channel.ONE_CLICK if one_click else Channel.PAGE,
-        now=now(),
-        draw=draw_handle,
-    )
+    form = fields(request)
+    if form.get("List-Unsubscribe") == _ONE_CLICK:
+        return _one_click(token)
+    extent = Extent.EVERYTHING if form.get("extent") == Extent.EVERYTHING else Extent.THIS
+    left = leave(house(), token, extent, Channel.PAGE, now=now(), draw=draw_handle)
     if left is None:
         raise Http404
-    if one_click:
-        return private(HttpResponse("You have been unsubscribed.\n", content_type="text/plain; charset=utf-8"))
-    return page(request, "left.html", {"left": left, "everything": everything})
+    context = {
+        "left": left,
+        "everything": extent is Extent.EVERYTHING,
+        "minutes": PAGE_UNDO // timedelta(minutes=1),
+        "days": LETTER_UNDO.days,
+    }
+    return page(request, "left.html", context)
 
 
 def _offer(request: HttpRequest, token: str) -> HttpResponse:
@@ -46,11 +51,25 @@ def _offer(request: HttpRequest, token: str) -> HttpResponse:
     return page(request, "leave.html", {"list_title": title})
 
 
+def _one_click(token: str) -> HttpResponse:
+    """For a mail program, which shows its own words: the list of that letter, never everything (P15)."""
+    if leave(house(), token, Extent.THIS, Channel.ONE_CLICK, now=now(), draw=draw_handle) is None:
+        raise Http404
+    return private(HttpResponse("You have been unsubscribed.\n", content_type="text/plain; charset=utf-8"))
+
+
 @csrf_exempt
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_http_methods(_SHOW_OR_DO)
 def undo_page(request: HttpRequest, token: str) -> HttpResponse:
     """The way back for whoever left by mistake, once, while the offer stands."""
     result = undo(house(), token, now=now()) if request.method == "POST" else undo_stands(house(), token, now())
     if result is None:
         raise Http404
-    return page(request, "undo.html", {"stands": result is Undone.OPEN, "result": result})
+    return page(request, "undo.html", {"result": result, "stands": result is Undone.OPEN})
+
+
+@csrf_exempt
+@require_http_methods(_SHOW_OR_DO)
+def example_page(request: HttpRequest) -> HttpResponse:
+    """Where the link of a test or example letter leads: it says so, and there is nothing here to change (U16)."""
+    return page(request, "example.html")

@@ -1,0 +1,39 @@
+"""A site whose letters have arrived, and a browser that sends nothing but what it is told."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from mailer.house import House
+from mailer.transport.journal import Journal
+from tests.actions.office import Office, decoded, leave_token
+
+
+@pytest.fixture
+def office(house: House, tmp_path: Path) -> Office:
+    """A host that sends real letters over the in-memory relay."""
+    return Office(house, Journal(tmp_path / "journal", "worker-1"))
+
+
+@pytest.fixture
+def client() -> Client:
+    """As strict about forged forms as the real thing, and as quiet as production when a page breaks."""
+    return Client(enforce_csrf_checks=True, raise_request_exception=False, headers={"host": "news.example.org"})
+
+
+def newest(office: Office, address: str) -> str:
+    """The newest letter to this address as its reader sees it."""
+    return decoded(next(e for e in reversed(office.relay.caught) if e.recipient == address).payload)
+
+
+def leave_path(office: Office, address: str) -> str:
+    """The path of the link in the newest letter to this address."""
+    envelope = next(e for e in reversed(office.relay.caught) if e.recipient == address)
+    return f"/u/{leave_token(envelope)}"
+
+
+def undo_paths(text: str) -> list[str]:
+    """The paths of the ways back in a letter or on a page, in their order."""
+    return list(dict.fromkeys(re.findall(r"/back/[A-Za-z0-9_-]{34}", text)))
