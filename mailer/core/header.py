@@ -130,7 +130,8 @@ def mailbox(name: str, display: str, address: str) -> bytes:
         return _field(name, f"<{address}>" if name == "List-Id" else address)
     shown = phrase(name, display, len(name) + 2)
     last = len(shown.rsplit("\n", 1)[-1]) + (0 if "\n" in shown else len(name) + 2)
-    fold = "\r\n " if last + len(address) + 3 > LONGEST_LINE else " "
+    longest = LONGEST_ENCODED_LINE if "=?" in shown else LONGEST_LINE
+    fold = "\r\n " if last + len(address) + len(" <>") > longest else " "
     return _field(name, f"{shown}{fold}<{address}>")
 
 
