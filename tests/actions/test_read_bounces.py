@@ -10,10 +10,9 @@ from mailer.demo import postmaster
 from mailer.house import House
 from mailer.models import Bounce, BounceSource, Copy, Mailbox
 from mailer.transport.maildir import waiting
-from tests.actions.test_story import Office, office
+from tests.actions.office import Office
 from tests.world import NOW, anne, join, stream
 
-__all__ = ("office",)
 pytestmark = pytest.mark.django_db
 
 

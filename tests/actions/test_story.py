@@ -1,82 +1,14 @@
 """From a file to the mailbox: one newsletter, one household, one who leaves, one who never agreed."""
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 
-from mailer import reports
-from mailer.access import Actor
-from mailer.actions.hand_over import Sender
-from mailer.actions.keep_time import keep_time
-from mailer.actions.schedule_mailing import schedule
-from mailer.actions.write_issue import new_issue
-from mailer.house import House
-from mailer.transport.journal import Journal
-from mailer.transport.memory import MemoryRelay, defers, drops_after_final_dot, drops_before_final_dot, refuses
-from tests.world import NOW, Draw, anne, join, stream
+from mailer.transport.memory import defers, drops_after_final_dot, drops_before_final_dot, refuses
+from tests.actions.office import Office
+from tests.world import anne, join, stream
 
 pytestmark = pytest.mark.django_db
-
-LETTER = """---
-subject: News from the Friends in November
-preheader: The hall is mended, the tea is on, and we need two more people for Saturday.
----
-
-Dear friends, the hall is mended.
-
-## What comes next
-
-1. Tea on Saturday
-2. A walk on Sunday
-"""
-
-
-@dataclass
-class Office:
-    """Everything a sending needs, with a clock that is moved by hand."""
-
-    house: House
-    journal: Journal
-    relay: MemoryRelay = field(default_factory=MemoryRelay)
-    now: datetime = NOW
-    draw: Draw = field(default_factory=Draw)
-    ticks: float = 0.0
-
-    def tick(self) -> float:
-        self.ticks += 1.0
-        return self.ticks
-
-    @property
-    def sender(self) -> Sender:
-        return Sender(
-            self.house, self.journal, self.relay.connect, lambda: self.now, self.tick, self.draw.handle
-        )
-
-    def ring(self) -> None:
-        keep_time(self.house, now=self.now, draw=self.draw.handle, draw_word=self.draw.word)
-
-    def send_all(self) -> None:
-        sender = self.sender
-        while sender.work():
-            pass
-        self.ring()
-
-    def scheduled(self, author: Actor, slug: str = "chairs-newsletter", region: str | None = None) -> int:
-        issue = new_issue(
-            author, self.house, slug, LETTER, region=region, now=self.now, draw_word=self.draw.word
-        ).number
-        schedule(author, self.house, issue, "2026-11-20 11:00", now=self.now)
-        return issue
-
-    def report(self, author: Actor, issue: int) -> reports.MailingFigures:
-        return reports.issue_report(author, self.house, issue).mailings[0]
-
-
-@pytest.fixture
-def office(house: House, tmp_path: Path) -> Office:
-    return Office(house, Journal(tmp_path, "worker-1"))
 
 
 def test_a_newsletter_reaches_those_who_agreed_and_nobody_else(office: Office) -> None:
