@@ -3,12 +3,10 @@
 import base64
 import hashlib
 import re
-from types import SimpleNamespace
 from typing import Any
 
 import dkim as judge
 import pytest
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -78,33 +76,6 @@ SIGNED_IF_PRESENT = (
     b"feedback-id",
     b"auto-submitted",
 )
-
-
-class _BadSignatureError(Exception):
-    pass
-
-
-class _VerifyKey:
-    """The one class of PyNaCl that the judge calls for Ed25519."""
-
-    def __init__(self, encoded: bytes, **_: object) -> None:
-        self._key = ed25519.Ed25519PublicKey.from_public_bytes(base64.b64decode(encoded))
-
-    def verify(self, message: bytes, signature: bytes) -> None:
-        try:
-            self._key.verify(signature, message)
-        except InvalidSignature:
-            raise _BadSignatureError from None
-
-
-@pytest.fixture(autouse=True)
-def _judge_can_read_ed25519(monkeypatch: pytest.MonkeyPatch) -> None:
-    nacl = SimpleNamespace(
-        signing=SimpleNamespace(VerifyKey=_VerifyKey),
-        encoding=SimpleNamespace(Base64Encoder=None),
-        exceptions=SimpleNamespace(ValueError=ValueError, BadSignatureError=_BadSignatureError),
-    )
-    monkeypatch.setattr(judge, "nacl", nacl, raising=False)
 
 
 def written(headers: list[Header], body: bytes, *fields: bytes) -> bytes:
