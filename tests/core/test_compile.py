@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from lxml import html as lxml_html
 from lxml.html import HtmlElement
 
-from mailer.core.blocks import Paragraph, Text
+from mailer.core.blocks import Link, Paragraph, Text
 from mailer.core.compile import CompileError, Notice, compile_notice, inline_css
 from mailer.core.html_lint import complaints_about_html, complaints_about_residue
 from mailer.core.markup import parse
@@ -309,6 +309,31 @@ def test_a_fault_in_the_shared_base_stops_the_compile_and_is_named(
 def test_all_complaints_about_a_letter_come_at_once() -> None:
     changed = with_source("newsletter/body.mjml", "{{ blocks_of.all(blocks) }}", "<mj-a/><mj-b/><p onload='x'>x</p>")
     assert len(refusal(sources=changed).split("\n")) == 3
+
+
+SIGNS = "a < b & c > d &amp; \"e\" 'f' ]]> --> <b>g</b> <script>alert(1)</script> é 😀"
+
+
+def test_every_sign_of_an_author_or_a_list_is_shown_as_it_was_written() -> None:
+    """S3: escaping is the template engine's work, in every place a text can stand."""
+    letter = compiled(
+        Written(SIGNS, SIGNS, (Paragraph((Text(SIGNS), Link("https://www.example.org/?a=1&b='c'", (Text(SIGNS),)))),)),
+        list_facts=replace(FACTS, title=SIGNS, reason=SIGNS),
+        sender=replace(SENDER, organisation=SIGNS, postal_address=(SIGNS,), imprint=SIGNS),
+    )
+    text, html = parts(built(letter))
+    page = document(html)
+    assert page.findtext("head/title") == page.find(".//h1").text_content() == letter.subject == SIGNS
+    assert page.text_content().count(SIGNS) == 11
+    assert " ".join(text.split()).count(SIGNS) == 9
+    assert "https://www.example.org/?a=1&b='c'" in [link.get("href") for link in page.iter("a")]
+
+
+def test_no_font_is_fetched_even_if_a_template_names_none() -> None:
+    """M11: MJML's own default would tell a foreign host who reads this."""
+    (default,) = re.findall("<mj-all .*?/>", sources()["_base/letter.mjml"])
+    letter = compiled(written("Hello."), sources=with_source("_base/letter.mjml", default, ""))
+    assert "fonts.g" not in parts(built(letter))[1]
 
 
 def test_a_missing_template_is_named() -> None:

@@ -7,7 +7,7 @@ from functools import partial
 import dkim
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mailer.core.address import AddressError
@@ -41,6 +41,7 @@ def is_lawful(raw: bytes) -> None:
     assert all(len(line) <= 78 for line in head.split(b"\r\n"))
     assert all(len(line) <= 76 for line in body.split(b"\r\n"))
     assert not any(line.endswith((b" ", b"\t")) for line in raw.split(b"\r\n"))
+    assert not re.search(rb"(?m)^From |  ", body)
     message = read(raw)
     assert message.keys() == header_names(raw)
     assert len(message.keys()) == len(set(message.keys()))
@@ -114,6 +115,10 @@ def test_the_greeting_names_those_it_is_for(names: tuple[str, ...], greeting: st
     assert " ".join(found.split()) == to.replace('"', "")
 
 
+@example("From Ann")
+@example("Ann  Smith")
+@example(" Ann")
+@example("Ann-Marie O'Brien")
 @given(st.text(alphabet="ab \t=.é😀<&F", min_size=1, max_size=90).filter(lambda name: "\t" not in name))
 def test_the_quick_way_and_the_slow_way_give_the_same_message(name: str) -> None:
     """A name that goes the quick way beside one that cannot: what is read out must not differ."""
