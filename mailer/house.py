@@ -121,8 +121,11 @@ class House:
 
     def farewell(self, title: str, people: Iterable[tuple[str, str]]) -> Notice:
         """The letter to a shared mailbox after somebody left: each person's name, and a link to undo it."""
-        data = {"left": title, "people": [{"name": name, "undo_url": url} for name, url in people]}
-        return compile_notice("farewell", self.library.templates, data, sender=self.sender, language=LANGUAGE)
+        offers = [{"name": name, "undo_url": url} for name, url in people]
+        data, links = {"left": title, "people": offers}, [offer["undo_url"] for offer in offers]
+        return compile_notice(
+            "farewell", self.library.templates, data, sender=self.sender, language=LANGUAGE, own_links=links
+        )
 
     def mailbox_hash(self, normal: str) -> str:
         """How suppression knows a mailbox after its address is erased (standards P14)."""

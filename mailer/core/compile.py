@@ -7,7 +7,7 @@ template as plain data, never as source. The word for slots is random, so that n
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -145,14 +145,23 @@ def compile_letter(
 
 
 def compile_notice(
-    template: str, sources: Mapping[str, str], data: Mapping[str, object], *, sender: Sender, language: str
+    template: str,
+    sources: Mapping[str, str],
+    data: Mapping[str, object],
+    *,
+    sender: Sender,
+    language: str,
+    own_links: Collection[str] = (),
 ) -> Notice:
-    """Render a machine-made message whole: there are few of them, and each has data of its own."""
+    """Render a machine-made message whole: there are few of them, and each has data of its own.
+
+    `own_links` are addresses of this site, whose port, if it has one, is no slip of an author's.
+    """
     _refuse(list(_complaints_about_data(data)))
     context = {**data, "sender": plain_context(sender), **_language(language)}
     rendered = _rendered(template, sources, context)
     finished = _finished(rendered.html)
-    _refuse(list(complaints_about_html(finished, title=rendered.subject, placeholder=lambda _: False)))
+    _refuse(list(complaints_about_html(finished, title=rendered.subject, placeholder=own_links.__contains__)))
     return Notice(rendered.subject, rendered.text, finished)
 
 
