@@ -61,6 +61,8 @@ _BEHAVIOURS: Mapping[Behaviour, int] = {
 _HOUSEHOLDS = (2, 2, 2, 2, 2, 2, 3, 3)
 
 _LEAVER = "Róisín D'Arcy"
+#: Where she lives: inside the region that the local notice is for.
+_LEAVERS_REGION = "norfolk"
 #: Accents, apostrophes, other alphabets, right to left, a comma, and marks that a template must not obey.
 _ODD_NAMES: Mapping[str, str] = {
     "Zoë Ångström-Hughes": "zoe.ah",
@@ -169,7 +171,9 @@ def _everyone(random: Random, today: date) -> Iterator[Person]:
     crowd = [*named, *names]
     random.shuffle(crowd)
     regions = random.choices(PLACES, weights=[weight for _, weight, _, _ in PLACES], k=MEMBERS)
-    for index, (name, (region, _, towns, dialling)) in enumerate(zip(crowd, regions, strict=True)):
+    home = next(place for place in PLACES if place[0] == _LEAVERS_REGION)
+    for index, (name, place) in enumerate(zip(crowd, regions, strict=True)):
+        region, _, towns, dialling = home if name == _LEAVER else place
         role = Role.LEAVES if name == _LEAVER else Role.ODD_NAME
         both = name in named or random.random() < 0.75
         yield Person(
@@ -201,7 +205,7 @@ def _consent(random: Random, slug: str, today: date) -> Given:
                 "event",
                 f"sheet {random.randint(1, 12)} of the {'annual' if slug == NEWSLETTER else 'local'} meeting",
             ),
-            ("telephone", f"asked for it by telephone, call noted by Cate on {on:%d/%m/%Y}"),
+            ("telephone", f"asked for it by telephone, call noted by Sima on {on:%d/%m/%Y}"),
         )
     )
     return Given(on, channel, evidence)
@@ -248,6 +252,7 @@ def _household(people: Sequence[Person]) -> Iterator[Person]:
             regions=first.regions,
             telephone=first.telephone,
             postal_address=first.postal_address,
+            language=first.language,
             roles=frozenset({Role.HOUSEHOLD}),
         )
 

@@ -56,9 +56,7 @@ def delivery_status(  # noqa: PLR0913 - the fields that RFC 3464 asks for
     return _report(head, "delivery-status", boundary, parts, original)
 
 
-def full_mailbox_delay(
-    original: bytes, *, recipient: str, return_path: str, now: datetime, boundary: str
-) -> bytes:
+def full_mailbox_delay(original: bytes, *, recipient: str, return_path: str, now: datetime, boundary: str) -> bytes:
     """The notice that a full mailbox causes while its server still tries."""
     return delivery_status(
         original,
@@ -91,9 +89,7 @@ def complaint(original: bytes, *, recipient: str, return_path: str, now: datetim
     return _report(head, "feedback-report", boundary, parts, original)
 
 
-def out_of_office(
-    original: bytes, *, recipient: str, return_path: str, now: datetime, boundary: str
-) -> bytes:
+def out_of_office(original: bytes, *, recipient: str, return_path: str, now: datetime, boundary: str) -> bytes:
     """What a mailbox answers by itself while its owner is away (RFC 3834)."""
     head = _head(return_path, "Automatic reply: away until Monday", recipient, now, boundary)
     head += ["Auto-Submitted: auto-replied (vacation)", "Content-Type: text/plain; charset=utf-8"]
@@ -117,9 +113,7 @@ def _head(  # noqa: PLR0913, PLR0917 - one line each
     ]
 
 
-def _report(
-    head: list[str], kind: str, boundary: str, parts: tuple[tuple[str, str], ...], original: bytes
-) -> bytes:
+def _report(head: list[str], kind: str, boundary: str, parts: tuple[tuple[str, str], ...], original: bytes) -> bytes:
     top = [*head, f'Content-Type: multipart/report; report-type={kind}; boundary="{boundary}"', ""]
     lines = ["This is a MIME-encapsulated message.", ""]
     for content_type, text in parts:

@@ -7,6 +7,7 @@ once `deliver_bounces` is called. There is no clock and no timer here.
 
 import ipaddress
 import itertools
+import re
 import socket
 import threading
 from collections import Counter
@@ -79,15 +80,14 @@ class _Owed:
 class DemoServer:
     """`with DemoServer(caught, bounces, behaviours) as server:` listens on `server.port`."""
 
-    def __init__(
-        self, caught: Path, bounces: Path, behaviours: Mapping[str, Behaviour], *, host: str = HOST
-    ) -> None:
+    def __init__(self, caught: Path, bounces: Path, behaviours: Mapping[str, Behaviour], *, host: str = HOST) -> None:
         if not ipaddress.ip_address(host).is_loopback:
             raise NotLoopbackError(f"{host} is not a loopback address; the demo's mail server uses 127.0.0.1")
         self._caught, self._bounces = _maildir(caught), _maildir(bounces)
         self._behaviours = {address.lower(): behaviour for address, behaviour in behaviours.items()}
         self._lock = threading.Lock()
         self._counted: Counter[str] = Counter()
+        self._by_list: Counter[str] = Counter()
         self._deferred: set[str] = set()
         self._owed: list[_Owed] = []
         self._numbers = itertools.count(1)
@@ -119,6 +119,12 @@ class DemoServer:
     def counted_by_recipient(self) -> dict[str, int]:
         with self._lock:
             return dict(self._counted)
+
+    @property
+    def counted_by_list(self) -> dict[str, int]:
+        """Copies accepted, by the identifier in their List-Id; those of no list under the empty text."""
+        with self._lock:
+            return dict(self._by_list)
 
     def deliver_bounces(self, now: datetime) -> int:
         """Let the other servers write what they owe; how many answers now lie in the bounce Maildir."""
@@ -153,6 +159,7 @@ class DemoServer:
             behaviour = self._behaviour(recipient)
             with self._lock:
                 self._counted[recipient] += 1
+                self._by_list[_list_id(letter)] += 1
                 if sender and behaviour in _ANSWERS:  # nothing is sent about what came from nobody (T22)
                     self._owed.append(_Owed(behaviour, recipient, sender, letter))
 
@@ -202,6 +209,12 @@ class _Controller(Controller):
         listening = socket.create_server((self.hostname, 0), family=family)
         self.port = listening.getsockname()[1]
         return self.loop.create_server(self._factory_invoker, sock=listening)
+
+
+def _list_id(letter: bytes) -> str:
+    head = letter.partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ")
+    found = re.search(rb"(?im)^List-Id:[^\r\n]*<([^<>\r\n]+)>", head)
+    return found[1].decode("ascii", "replace") if found else ""
 
 
 def _maildir(path: Path) -> Path:
