@@ -67,8 +67,8 @@ def _complaints_below(parent: etree._Element, depth: int) -> Iterator[str]:
         fault = _misplaced(child.tag, str(parent.tag))
         if fault:
             yield f"line {child.sourceline}: {fault}"
-        for name in child.attrib:
-            if str(name).lower().startswith("on"):
+        for name in map(str, child.attrib):
+            if name.lower().startswith("on"):
                 yield f"line {child.sourceline}: <{child.tag}> has the event handler {name}"
         yield from _complaints_below(child, depth + 1)
 

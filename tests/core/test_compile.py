@@ -396,6 +396,16 @@ def test_a_farewell_names_each_with_an_undo_of_their_own() -> None:
     assert "You share this mailbox" not in alone.text + alone.html
 
 
+@pytest.mark.parametrize("name", ["", "www.evil.example", "a@evil.example", "<b>", "{{7*7}}", "W" * 300, "=?x?q?a?="])
+@pytest.mark.parametrize("back", ["https://letters.example.org/back/x", "http://127.0.0.1:8000/back/x"])
+def test_no_name_keeps_anybody_from_leaving(name: str, back: str) -> None:
+    """A farewell that is refused would be an error page for somebody who only wants to go."""
+    data = {"left": "The Letter", "people": [{"name": name, "undo_url": back}]}
+    made = compile_notice("farewell", sources(), data, sender=SENDER, language="en-GB", own_links=[back])
+    assert f"Put {name} back on the list" in made.text
+    assert f"Put {name} back on the list" in unescape(made.html)
+
+
 @pytest.mark.parametrize(
     "data",
     [
