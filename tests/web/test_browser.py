@@ -1,0 +1,165 @@
+"""The pages in a real browser, by keyboard and without script, in light and dark (standards A8, U9; WCAG 2.2 AA)."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from mailer.models import Member, Subscription
+from tests.actions.office import Office
+from tests.needs import needs
+from tests.web.conftest import leave_path
+from tests.world import anne, join, stream
+
+CHROMIUM = "/usr/bin/chromium"
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+]
+
+pytestmark = [pytest.mark.browser, needs("chromium", CHROMIUM), pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright leaves its event loop running in this thread, which Django takes for a view that must not wait.
+        patch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def visit(chromium: Any, server: Any, **options: Any) -> Iterator[Any]:
+    """A page in a fresh profile; afterwards: it asked nobody but us, kept nothing and complained of nothing."""
+    context = chromium.new_context(base_url=server.url, viewport={"width": 360, "height": 740}, **options)
+    page = context.new_page()
+    asked: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    try:
+        yield page
+        assert asked
+        assert [url for url in asked if not url.startswith(f"{server.url}/")] == []
+        # Chromium itself notes that the page answered 404.
+        assert [text for text in complaints if "status of 404" not in text] == []
+        assert context.cookies() == []
+    finally:
+        context.close()
+
+
+@pytest.fixture
+def ann(office: Office) -> Member:
+    ann = join(office.house, "Ann Smith", "ann@example.org", consents=[stream(office.house)])
+    office.begun(anne())
+    office.send_all()
+    return ann
+
+
+def state_of(member: Member) -> str:
+    return str(Subscription.unscoped.get(member=member).state)
+
+
+def flaws(page: Any) -> list[str]:
+    """What axe finds against WCAG 2.2 A and AA and its own best practices."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": tags}}).response
+    return [f"{flaw['id']}: {node['html']}" for flaw in found["violations"] for node in flaw["nodes"]]
+
+
+def measure(page: Any) -> None:
+    """What axe does not look at: room for a thumb, and no scrolling sideways."""
+    for width in (320, 360, 1200):
+        page.set_viewport_size({"width": width, "height": 740})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for target in page.locator("button").all():
+            assert target.bounding_box()["height"] >= 48
+        for target in page.locator("footer a").all():
+            assert target.bounding_box()["height"] >= 24
+    page.set_viewport_size({"width": 360, "height": 740})
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_for_everybody(chromium: Any, live_server: Any, office: Office, ann: Member, scheme: str) -> None:
+    path = leave_path(office, "ann@example.org")
+    # axe itself is a script, which the policy of the pages forbids: this once, the browser lets it in.
+    with visit(chromium, live_server, color_scheme=scheme, bypass_csp=True) as page:
+        for address in ("/", "/u/example", "/u/nothing", path):
+            page.goto(address)
+            assert flaws(page) == []
+            measure(page)
+        page.get_by_role("button", name="Stop sending me").click()
+        assert page.get_by_role("heading", level=1).inner_text() == "You are off this list"
+        assert flaws(page) == []
+        measure(page)
+        undo = page.locator("form").get_attribute("action")
+        page.goto(undo)
+        assert flaws(page) == []
+        measure(page)
+        page.get_by_role("button").click()
+        assert flaws(page) == []
+    assert state_of(ann) == "active"
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
+def test_leaving_needs_only_two_keys(
+    chromium: Any, live_server: Any, office: Office, ann: Member, *, script: bool
+) -> None:
+    with visit(chromium, live_server, java_script_enabled=script) as page:
+        page.goto(leave_path(office, "ann@example.org"))
+        page.keyboard.press("Tab")
+        focused = page.locator(":focus")
+        assert focused.inner_text() == "Stop sending me Chair's newsletter"
+        assert focused.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
+        assert state_of(ann) == "active"
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=You are off this list")
+        assert state_of(ann) == "left"
+        page.keyboard.press("Tab")
+        page.keyboard.press("Space")
+        page.wait_for_selector("text=You are back")
+        assert state_of(ann) == "active"
+
+
+def test_everything_is_the_second_button(chromium: Any, live_server: Any, office: Office, ann: Member) -> None:
+    with visit(chromium, live_server) as page:
+        page.goto(leave_path(office, "ann@example.org"))
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        assert page.locator(":focus").inner_text() == "Stop everything from The Friends of Example Street"
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=We have stopped writing to you")
+
+
+def test_a_scanner_with_a_browser_of_its_own_changes_nothing(
+    chromium: Any, live_server: Any, office: Office, ann: Member
+) -> None:
+    with visit(chromium, live_server) as page:
+        for _ in range(3):
+            page.goto(leave_path(office, "ann@example.org"), wait_until="networkidle")
+            page.mouse.wheel(0, 2000)
+            page.reload(wait_until="networkidle")
+    assert state_of(ann) == "active"
+
+
+def test_large_type_and_wide_spacing_lose_nothing(chromium: Any, live_server: Any, office: Office, ann: Member) -> None:
+    """WCAG 1.4.4, 1.4.10 and 1.4.12: twice the type at the width of a phone, and the spacing that readers may set."""
+    spacing = "* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }"
+    with visit(chromium, live_server, bypass_csp=True) as page:
+        page.goto(leave_path(office, "ann@example.org"))
+        page.add_style_tag(content=f"html {{ font-size: 200% }} {spacing}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        clipped = "e => e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1"
+        assert [each.inner_text() for each in page.locator("button, h1, h2, p").all() if each.evaluate(clipped)] == []
