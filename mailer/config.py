@@ -222,9 +222,7 @@ class Config:
     sending: Sending
 
 
-_SECTIONS: Mapping[str, type] = {
-    name: hint for name, hint in get_type_hints(Config).items() if name != "source"
-}
+_SECTIONS: Mapping[str, type] = {name: hint for name, hint in get_type_hints(Config).items() if name != "source"}
 
 
 def known_keys() -> dict[str, str]:
@@ -245,8 +243,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         for section, cls in _SECTIONS.items()
     }
     complaints += [
-        ConfigComplaint(section, f"nobody knows this section; {nearest(section, _SECTIONS)}")
-        for section in content
+        ConfigComplaint(section, f"nobody knows this section; {nearest(section, _SECTIONS)}") for section in content
     ]
     _locate(values, source.parent)
     _fill_in(values)
@@ -265,16 +262,12 @@ def _content(source: Path) -> dict[str, Any]:
         message = "there is no such file; `mailer init` makes one, or MAILER_CONFIG names it"
         raise ConfigError(source, [ConfigComplaint(source.name, message)]) from error
     except OSError as error:
-        raise ConfigError(
-            source, [ConfigComplaint(source.name, f"cannot be read: {error.strerror}")]
-        ) from error
+        raise ConfigError(source, [ConfigComplaint(source.name, f"cannot be read: {error.strerror}")]) from error
     except ValueError as error:
         raise ConfigError(source, [ConfigComplaint(source.name, f"this is not TOML: {error}")]) from error
 
 
-def _override(
-    content: dict[str, Any], environ: Mapping[str, str], complaints: list[ConfigComplaint]
-) -> dict[str, str]:
+def _override(content: dict[str, Any], environ: Mapping[str, str], complaints: list[ConfigComplaint]) -> dict[str, str]:
     """Put the values from the environment in their places; returns which variable each key came from."""
     origins: dict[str, str] = {}
     for name in sorted(name for name in environ if name.startswith(_PREFIX) and "__" in name):
@@ -287,9 +280,7 @@ def _override(
             continue
         dotted = f"{section}.{named.name}"
         if dotted in origins:
-            complaints.append(
-                ConfigComplaint(dotted, f"expected from {origins[dotted]} or from {name}, not both")
-            )
+            complaints.append(ConfigComplaint(dotted, f"expected from {origins[dotted]} or from {name}, not both"))
         origins[dotted] = name
         text = environ[name] if named.name == key else _file_content(dotted, name, environ[name], complaints)
         table = content.setdefault(section, {})
@@ -304,9 +295,7 @@ def _file_content(dotted: str, name: str, file: str, complaints: list[ConfigComp
         return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        complaints.append(
-            ConfigComplaint(dotted, f"expected a readable file in {name}, found {file!r}: {reason}")
-        )
+        complaints.append(ConfigComplaint(dotted, f"expected a readable file in {name}, found {file!r}: {reason}"))
         return ""
 
 

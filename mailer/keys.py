@@ -143,13 +143,9 @@ def _read(file: Path) -> bytes:
     try:
         text = file.read_text(encoding="ascii").lower()
     except FileNotFoundError:
-        raise KeysError(
-            f"{file} is missing: put it back from the printed sheet, or run `mailer init`."
-        ) from None
+        raise KeysError(f"{file} is missing: put it back from the printed sheet, or run `mailer init`.") from None
     except (OSError, ValueError) as error:
-        raise KeysError(
-            f"{file} cannot be read: {getattr(error, 'strerror', None) or 'not plain text'}."
-        ) from None
+        raise KeysError(f"{file} cannot be read: {getattr(error, 'strerror', None) or 'not plain text'}.") from None
     lines = [re.sub(r"\s", "", line) for line in text.splitlines() if line.strip()]
     digits = "".join(line.partition("=")[0] for line in lines)
     for number, line in enumerate(lines):

@@ -79,9 +79,7 @@ def _lists(root: Path, complaints: list[Complaint]) -> Iterator[tuple[str, ListF
     files = [file for file in sorted((root / _LISTS).glob("*.toml")) if file.name != Path(REGIONS_FILE).name]
     if not files:
         message = "there is no list"
-        complaints.append(
-            Complaint(Flaw.UNREADABLE, "lists/", "", message, "a list is a file lists/<slug>.toml")
-        )
+        complaints.append(Complaint(Flaw.UNREADABLE, "lists/", "", message, "a list is a file lists/<slug>.toml"))
     for file in files:
         text = _text(file, f"lists/{file.name}", complaints)
         try:
@@ -95,9 +93,7 @@ def _templates(root: Path, complaints: list[Complaint]) -> dict[str, str]:
     """All texts below templates/email; hidden files and an editor's backups are none."""
     folder = root / _TEMPLATES
     files = (file for file in sorted(folder.rglob("*")) if file.is_file())
-    named = {
-        file.relative_to(folder).as_posix(): file for file in files if _is_ours(file.relative_to(folder))
-    }
+    named = {file.relative_to(folder).as_posix(): file for file in files if _is_ours(file.relative_to(folder))}
     texts = {path: _text(file, f"templates/email/{path}", complaints) for path, file in named.items()}
     return {path: text for path, text in texts.items() if text is not None}
 

@@ -100,9 +100,7 @@ def _reused_ids(before: Adopted, after: Mapping[str, ListFile]) -> Iterable[Comp
             hint = f"take a number that no list ever had, or call the file lists/{owners[new.id]}.toml again"
             yield Complaint(Flaw.NUMBER_CHANGED, _file(slug), "id", message, hint)
         if labels.get(new.label, slug) != slug:
-            message = (
-                f"{new.label!r} is the label of the list {labels[new.label]!r}, and a label is never reused"
-            )
+            message = f"{new.label!r} is the label of the list {labels[new.label]!r}, and a label is never reused"
             yield Complaint(Flaw.LABEL_CHANGED, _file(slug), "label", message, "take a label of its own")
 
 
@@ -142,9 +140,7 @@ def _region_changes(before: Adopted, regions: Regions) -> Iterable[Complaint]:
         holder = regions.by_number.get(old.number)
         if new is not None and new.number != old.number:
             message = f"the number of region {old.slug!r} was {old.number} and may not change"
-            yield Complaint(
-                Flaw.NUMBER_CHANGED, REGIONS_FILE, old.slug, message, f"write number = {old.number}"
-            )
+            yield Complaint(Flaw.NUMBER_CHANGED, REGIONS_FILE, old.slug, message, f"write number = {old.number}")
         if holder is not None and holder.slug != old.slug:
             message = f"{old.number} is the number of region {old.slug!r}, and a number is never reused"
             hint = f"the slug is permanent too; only the name may change: write slug = {old.slug!r}"

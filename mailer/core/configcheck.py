@@ -36,9 +36,7 @@ def _needs(*keys: str) -> Callable[[Callable[..., str | None]], Callable[..., st
 @_needs("site.base_url", "site.production")
 def _public_site(base_url: str, production: bool) -> str | None:
     if production and is_loopback(urlsplit(base_url).hostname or ""):
-        return (
-            "expected a public https address while site.production is true: nobody else can open these links"
-        )
+        return "expected a public https address while site.production is true: nobody else can open these links"
     return None
 
 
@@ -66,9 +64,7 @@ def _credentials(password: str, user: str) -> str | None:
 @_needs("smtp.ehlo_name", "smtp.host")
 def _named(ehlo_name: str, host: str) -> str | None:
     if not is_loopback(host) and not ehlo_name.startswith("[") and is_loopback(ehlo_name):
-        return (
-            f"expected the full name of this machine, as mail.example.org: {ehlo_name!r} tells {host} nothing"
-        )
+        return f"expected the full name of this machine, as mail.example.org: {ehlo_name!r} tells {host} nothing"
     return None
 
 

@@ -48,7 +48,11 @@ COPY = Machine(
         Transition(_S.QUEUED, _S.WITHDRAWN, "everyone on it has left, or lost consent, region or mailbox"),
         Transition(_S.QUEUED, _S.CANCELLED, "a person cancels the mailing"),
         Transition(_S.QUEUED, _S.EXPIRED, "the mailing's `not after` has passed"),
-        Transition(_S.CLAIMED, _S.QUEUED, "given back untouched: the worker stops, or its journal says nothing was sent"),
+        Transition(
+            _S.CLAIMED,
+            _S.QUEUED,
+            "given back untouched: the worker stops, or its journal says nothing was sent",
+        ),
         Transition(_S.CLAIMED, _S.ACCEPTED, "250 from the server"),
         Transition(_S.CLAIMED, _S.DEFERRED, "4xx, or the connection was lost before the final dot was written"),
         Transition(_S.CLAIMED, _S.HELD, "the sender's or the relay's fault: nobody is blamed"),

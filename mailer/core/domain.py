@@ -5,9 +5,7 @@ config.toml, not a decision about a letter, so a short table does.
 """
 
 #: Second-level labels under which a country's registry sells names: the organisation is the label before.
-_SHARED_SECOND_LEVEL = frozenset(
-    {"ac", "co", "com", "gov", "ltd", "me", "net", "nhs", "org", "plc", "police", "sch"}
-)
+_SHARED_SECOND_LEVEL = frozenset({"ac", "co", "com", "gov", "ltd", "me", "net", "nhs", "org", "plc", "police", "sch"})
 
 _PROVIDERS = """
     aim.com aol.com blueyonder.co.uk btinternet.com btopenworld.com email.com fastmail.com fastmail.fm

@@ -145,9 +145,7 @@ _STANDINGS = many(
     least=1,
 )
 _ENTRIES = many(anything(), "one or more tables, each beginning with a line [[region]]", least=1)
-_WRITERS = many(
-    one_of(Office), "a list of offices, at least one of: " + ", ".join(f'"{o}"' for o in Office), least=1
-)
+_WRITERS = many(one_of(Office), "a list of offices, at least one of: " + ", ".join(f'"{o}"' for o in Office), least=1)
 
 
 def parse_list(slug: str, text: str) -> ListFile:
@@ -260,9 +258,7 @@ def _toml(file: str, text: str) -> dict[str, object]:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         hint = "texts stand in double quotes, tables begin with [name]"
-        raise ListFileError(
-            [Complaint(Flaw.NOT_TOML, file, "", f"this is not TOML: {error}", hint)]
-        ) from error
+        raise ListFileError([Complaint(Flaw.NOT_TOML, file, "", f"this is not TOML: {error}", hint)]) from error
 
 
 def _check_slug(slug: str, file: str, complaints: list[Complaint]) -> None:

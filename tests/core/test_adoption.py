@@ -41,9 +41,7 @@ BEFORE = Adopted(
 )
 
 
-def changes(
-    *lists: ListFile, before: Adopted = BEFORE, regions: Regions = REGIONS
-) -> list[tuple[Flaw, str, str]]:
+def changes(*lists: ListFile, before: Adopted = BEFORE, regions: Regions = REGIONS) -> list[tuple[Flaw, str, str]]:
     found = complain_about_changes(before, lists, regions)
     assert all(complaint.hint for complaint in found)
     return [(complaint.id, complaint.file, complaint.key) for complaint in found]
@@ -72,9 +70,7 @@ def test_other_words_under_the_same_version_are_refused() -> None:
 
 
 def test_an_older_version_does_not_come_back() -> None:
-    assert changes(reworded(1, "Yes."), NOTICES) == [
-        (Flaw.SAME_VERSION, "lists/news.toml", "wording.version")
-    ]
+    assert changes(reworded(1, "Yes."), NOTICES) == [(Flaw.SAME_VERSION, "lists/news.toml", "wording.version")]
 
 
 def test_a_list_with_subscriptions_cannot_vanish() -> None:
@@ -98,9 +94,7 @@ def test_a_number_is_never_reused_even_by_a_list_whose_file_is_long_gone() -> No
 def test_number_and_label_of_a_list_are_permanent() -> None:
     quiet = Adopted(lists=(AdoptedList("news", 1, "news"),))
     assert changes(replace(NEWS, id=5), before=quiet) == [(Flaw.NUMBER_CHANGED, "lists/news.toml", "id")]
-    assert changes(replace(NEWS, label="letter"), before=quiet) == [
-        (Flaw.LABEL_CHANGED, "lists/news.toml", "label")
-    ]
+    assert changes(replace(NEWS, label="letter"), before=quiet) == [(Flaw.LABEL_CHANGED, "lists/news.toml", "label")]
 
 
 def test_a_region_that_still_has_members_cannot_vanish() -> None:
@@ -127,9 +121,7 @@ def test_a_region_whose_stream_has_subscriptions_cannot_vanish() -> None:
 )
 def test_number_and_slug_of_a_region_belong_together_for_ever(regions: tuple[Region, ...], key: str) -> None:
     before = replace(BEFORE, lists=())
-    assert changes(before=before, regions=Regions(regions)) == [
-        (Flaw.NUMBER_CHANGED, "lists/regions.toml", key)
-    ]
+    assert changes(before=before, regions=Regions(regions)) == [(Flaw.NUMBER_CHANGED, "lists/regions.toml", key)]
 
 
 def test_two_lists_cannot_share_a_number_or_a_label() -> None:

@@ -26,9 +26,7 @@ from mailer.core.kind import KindError, Shape
         ("[a]", Shape.TEXT, "[a]"),
     ],
 )
-def test_a_text_from_the_environment_becomes_the_value_it_stands_for(
-    text: str, shape: Shape, value: object
-) -> None:
+def test_a_text_from_the_environment_becomes_the_value_it_stands_for(text: str, shape: Shape, value: object) -> None:
     found = from_text(text, shape)
     assert (found, type(found)) == (value, type(value))
 
@@ -43,17 +41,13 @@ def test_loopback_is_this_machine(host: str) -> None:
     assert is_loopback(host)
 
 
-@pytest.mark.parametrize(
-    "host", ["localhost.example.org", "127.0.0.1.example.org", "10.0.0.1", "", "0.0.0.0"]
-)
+@pytest.mark.parametrize("host", ["localhost.example.org", "127.0.0.1.example.org", "10.0.0.1", "", "0.0.0.0"])
 def test_a_name_that_resembles_loopback_is_elsewhere(host: str) -> None:
     assert not is_loopback(host)
 
 
 @given(st.text())
-@pytest.mark.parametrize(
-    "kind", [BASE_URL, EHLO_NAME, HOST, PROXY, TIME_ZONE], ids=lambda kind: kind.expected
-)
+@pytest.mark.parametrize("kind", [BASE_URL, EHLO_NAME, HOST, PROXY, TIME_ZONE], ids=lambda kind: kind.expected)
 def test_hostile_text_is_refused_and_nothing_else_happens(kind: object, text: str) -> None:
     for hostile in (text, f"https://{text}", f"[{text}]"):
         try:
@@ -76,9 +70,7 @@ def test_a_base_url_is_kept_without_its_last_slash(text: str, kept: str) -> None
     assert BASE_URL.read(text) == kept
 
 
-@pytest.mark.parametrize(
-    "text", ["http://example.org", "https://a@b.example.org", "ftp://example.org", "https:///x"]
-)
+@pytest.mark.parametrize("text", ["http://example.org", "https://a@b.example.org", "ftp://example.org", "https:///x"])
 def test_a_base_url_that_nobody_should_open_is_refused(text: str) -> None:
     with pytest.raises(KindError):
         BASE_URL.read(text)

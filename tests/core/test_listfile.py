@@ -149,9 +149,7 @@ def test_one_who_is_not_confirmed_belongs_to_no_list() -> None:
 def test_supporters_may_only_be_on_a_list_by_explicit_consent() -> None:
     both = with_value("standings", '["member", "supporter"]')
     assert flaws_of(both) == [(Flaw.WRONG_CONDITION, "wording.condition")]
-    assert parse_list("branch-news", both.replace("9(2)(d)", "9(2)(a)")).standings == set(Standing) - {
-        Standing.CLAIMED
-    }
+    assert parse_list("branch-news", both.replace("9(2)(d)", "9(2)(a)")).standings == set(Standing) - {Standing.CLAIMED}
 
 
 def test_an_unknown_key_comes_with_the_nearest_known_one() -> None:
@@ -172,9 +170,7 @@ def test_everything_wrong_is_said_at_once() -> None:
 def test_a_missing_table_is_one_complaint_and_a_value_in_its_place_another() -> None:
     head, _ = LIST.split("[audience]")
     assert flaws_of(head + LIST[LIST.index("[wording]") :]) == [(Flaw.MISSING_KEY, "audience")]
-    assert (Flaw.WRONG_VALUE, "audience") in flaws_of(
-        "audience = 3\n" + head + LIST[LIST.index("[wording]") :]
-    )
+    assert (Flaw.WRONG_VALUE, "audience") in flaws_of("audience = 3\n" + head + LIST[LIST.index("[wording]") :])
 
 
 def test_what_is_not_toml_is_said_in_plain_words() -> None:
@@ -201,9 +197,7 @@ def test_the_organisations_name_stands_in_the_words_as_it_is(name: str) -> None:
 
 
 def test_how_a_text_is_wrapped_does_not_change_the_words() -> None:
-    wrapped = LIST.replace(
-        "Yes, {organisation}\nmay write to me.", "Yes, {organisation}   may\nwrite\nto me.\n"
-    )
+    wrapped = LIST.replace("Yes, {organisation}\nmay write to me.", "Yes, {organisation}   may\nwrite\nto me.\n")
     assert wrapped != LIST
     assert parse_list("branch-news", wrapped) == parse_list("branch-news", LIST)
 

@@ -20,9 +20,7 @@ touched = st.none() | numbers
 
 
 @given(scopes, scopes, touched)
-def test_a_narrowed_scope_allows_exactly_what_both_allow(
-    one: Scope, other: Scope, number: int | None
-) -> None:
+def test_a_narrowed_scope_allows_exactly_what_both_allow(one: Scope, other: Scope, number: int | None) -> None:
     assert one.narrow(other).allows(number) == (one.allows(number) and other.allows(number))
 
 

@@ -30,14 +30,10 @@ def report(message: Part, findings: tuple[Finding, ...]) -> Report:
     sender = message.get("return-path").strip()
     return Report(
         findings,
-        delivered_to=_unique(
-            a for name in _DELIVERY for v in message.get_all(name) for a in _ADDRESS.findall(v)
-        ),
+        delivered_to=_unique(a for name in _DELIVERY for v in message.get_all(name) for a in _ADDRESS.findall(v)),
         envelope_ids=_unique(_envelope_ids(message)),
         return_paths=_unique(a for value in paths for a in _ADDRESS.findall(value)),
-        message_ids=_unique(
-            i for value in _values(returned, "message-id") for i in _MESSAGE_ID.findall(value)
-        ),
+        message_ids=_unique(i for value in _values(returned, "message-id") for i in _MESSAGE_ID.findall(value)),
         report_id=next(iter(_MESSAGE_ID.findall(message.get("message-id"))), None),
         null_sender=sender == "<>" if sender else None,
     )
