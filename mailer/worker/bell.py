@@ -1,0 +1,105 @@
+"""The bell: APScheduler in memory, which rings when something is due, or after a second, whichever is sooner.
+
+The database says what is due; the bell only says when to look (design.md section 2). Each job runs at most once at a
+time, in one thread with a database connection of its own; a ring that comes late is a ring all the same.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+from django.db import DatabaseError, close_old_connections
+
+from mailer.actions.keep_time import keep_time
+from mailer.actions.recover import recover
+from mailer.actions.seal_ledger import seal_ledger
+from mailer.core.schedule import LONGEST_SLEEP, next_wake
+from mailer.house import House
+from mailer.worker import chance
+from mailer.worker.patience import Patience
+
+_LOG = logging.getLogger("mailer.worker")
+_RECOVER_EVERY = 60
+_SEAL_EVERY = 600
+
+
+@dataclass
+class Bell:
+    """Rings until it is shut down; `rung` is called after each time that something may have become sendable."""
+
+    house: House
+    rung: Callable[[], None]
+    _patience: Patience = field(default_factory=Patience)
+    _scheduler: BackgroundScheduler = field(init=False)
+
+    def __post_init__(self) -> None:
+        # A long preparation makes the scheduler say every second that it rang in vain.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(1)},
+            job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
+        )
+
+    def start(self) -> None:
+        """Begin to ring, at once."""
+        begin = chance.now()
+        for job, name, seconds in (
+            (self.ring, "bell", LONGEST_SLEEP),
+            (self.recover_the_dead, "recover", _RECOVER_EVERY),
+            (self.seal, "seal", _SEAL_EVERY),
+        ):
+            self._scheduler.add_job(job, IntervalTrigger(seconds=seconds), id=name, next_run_time=begin)
+        self._scheduler.start()
+
+    def shut_down(self) -> None:
+        """Ring no more; waits for the ring that is on."""
+        self._scheduler.shutdown(wait=True)
+
+    def ring(self) -> None:
+        """Do what is due, and ring again sooner if something is due within the second."""
+        if self._patience.is_resting():
+            return
+        following = self._guarded("the bell", lambda: keep_time(
+            self.house, now=chance.now(), draw=chance.handle, draw_word=chance.word
+        ))  # fmt: skip
+        self.rung()
+        self._come_sooner(following)
+
+    def recover_the_dead(self) -> None:
+        """Settle what workers of this host left behind that are no longer alive."""
+        self._guarded("recovering", lambda: recover(self.house, chance.now()))
+
+    def seal(self) -> None:
+        """Let new lines of the consent ledger join the chain."""
+        self._guarded("sealing", lambda: seal_ledger(self.house, chance.now()))
+
+    def _come_sooner(self, following: object) -> None:
+        now = chance.now()
+        due = following if isinstance(following, datetime) else None
+        seconds = next_wake(now, due)
+        if 0 < seconds < LONGEST_SLEEP:
+            self._scheduler.modify_job("bell", next_run_time=now + timedelta(seconds=seconds))
+
+    def _guarded(self, doing: str, job: Callable[[], object]) -> object:
+        """A database that is away, or a fault of ours, does not silence the bell: it is said, and rings slow down."""
+        close_old_connections()
+        try:
+            done = job()
+        except DatabaseError as error:
+            self._patience.failed()
+            _LOG.error("%s: the database: %s; tried again in %.0f s", doing, error, self._patience.pause)
+            return None
+        except Exception:  # noqa: BLE001 - whatever it was is told with its traceback, and the next ring comes
+            self._patience.failed()
+            _LOG.exception("%s failed; tried again in %.0f s", doing, self._patience.pause)
+            return None
+        else:
+            self._patience.succeeded()
+            return done
+        finally:
+            close_old_connections()

@@ -1,0 +1,136 @@
+"""One worker: the bell in a thread, the sender in the main thread, and an end that loses and doubles nobody.
+
+Law of the file: on SIGTERM or SIGINT the letter in hand is finished, the rest is given back, the journal is closed. A
+relay that does not answer meanwhile is not waited for: the process then ends as if it were killed, and its journal
+tells the next worker which letter is in doubt. After a database error, too, the journal says what was sent: it is
+settled first, and only then does this worker go on, under a new name (design.md section 4, "Exactness").
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+
+from django.db import DatabaseError, close_old_connections
+
+from mailer.actions.hand_over import Sender
+from mailer.actions.recover import recover
+from mailer.actions.use_relay import must_be_signed, relay_of, signers_of
+from mailer.core.dkim import Signer
+from mailer.core.schedule import LONGEST_SLEEP
+from mailer.house import House
+from mailer.transport.journal import Journal
+from mailer.transport.session import HandsOver
+from mailer.transport.smtp import connect
+from mailer.worker import chance
+from mailer.worker.bell import Bell
+from mailer.worker.patience import Patience
+
+_LOG = logging.getLogger("mailer.worker")
+#: Seconds for the letter in hand after the signal to stop; `mailer run` waits longer than that before it kills.
+LAST_LETTER = 10.0
+
+Tell = Callable[[str, Mapping[str, object]], None]
+
+
+def _silent(_words: str, _event: Mapping[str, object]) -> None:
+    """Nobody listens."""
+
+
+def run(house: House, tell: Tell = _silent) -> int:
+    """Prepare and send what is due until told to stop; 0. `tell` hears, in words and as an event, what happens."""
+    relay, signers = relay_of(house.config), signers_of(house.config)
+    must_be_signed(house.config, relay, signers)
+    worker = Worker(house, lambda: connect(relay), signers)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, worker.stop_on_signal)
+    tell("The worker runs; SIGTERM or Ctrl-C ends it cleanly.", {"event": "working", "pid": os.getpid()})
+    status = worker.run()
+    tell("The worker has ended; nothing is in its hands.", {"event": "stopped"})
+    return status
+
+
+@dataclass
+class Worker:
+    """The two halves of the process, and how they end."""
+
+    house: House
+    connect: Callable[[], HandsOver]
+    signers: Sequence[Signer]
+    stopping: threading.Event = field(default_factory=threading.Event)
+    #: Set when there may be something to send.
+    awake: threading.Event = field(default_factory=threading.Event)
+    _patience: Patience = field(default_factory=Patience)
+
+    def stop_on_signal(self, _signal: int, _frame: FrameType | None) -> None:
+        """Begin to stop; a second signal changes nothing."""
+        if self.stopping.is_set():
+            return
+        self.stop()
+        timer = threading.Timer(LAST_LETTER, _end_as_if_killed)
+        timer.daemon = True
+        timer.start()
+
+    def stop(self) -> None:
+        """Begin to stop."""
+        self.stopping.set()
+        self.awake.set()
+
+    def run(self) -> int:
+        """Ring and send until stopped."""
+        bell = Bell(self.house, self.awake.set)
+        bell.start()
+        try:
+            while not self.stopping.is_set():
+                self._work_under_one_name()
+        finally:
+            bell.shut_down()
+        return 0
+
+    def _work_under_one_name(self) -> None:
+        """Send until stopped, or until the database fails; in the end the journal holds only what is not settled."""
+        try:
+            recover(self.house, chance.now())
+            journal = Journal(self.house.journals, chance.worker_name())
+            try:
+                self._send(self._sender(journal))
+            finally:
+                journal.close()
+        except DatabaseError as error:
+            self._patience.failed()
+            _LOG.error("the sender: the database: %s; tried again in %.1f s", error, self._patience.pause)
+            close_old_connections()
+            self.stopping.wait(self._patience.pause)
+
+    def _sender(self, journal: Journal) -> Sender:
+        return Sender(
+            self.house,
+            journal,
+            self.connect,
+            chance.now,
+            time.monotonic,
+            chance.handle,
+            self.signers,
+            self.stopping.is_set,
+        )
+
+    def _send(self, sender: Sender) -> None:
+        try:
+            while not self.stopping.is_set():
+                self.awake.clear()
+                busy = sender.work()
+                self._patience.succeeded()
+                if not busy:
+                    close_old_connections()
+                    self.awake.wait(LONGEST_SLEEP)
+        finally:
+            sender.rest()
+
+
+def _end_as_if_killed() -> None:
+    _LOG.warning("The relay does not answer; the worker ends without it. Its journal says which letter is in doubt.")
+    os._exit(0)
