@@ -1,0 +1,217 @@
+"""The command `mailer`: the whole command plan on one page, as urls.py is the whole address plan.
+
+Exit status: 0 done, 1 refused with a reason in plain words on stderr, 2 wrong usage (design.md section 5). What a
+command does lies in commands/ and is imported when it is called, so that `mailer init` needs no site, `mailer demo`
+makes its own, and Django is set up once and only for those that need it. docs/commands.md says what each answers.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mailer.core.errors import MailerError
+from mailer.core.listfile import Office
+
+if TYPE_CHECKING:
+    from mailer.commands.desk import Desk
+    from mailer.commands.shell import Shell
+
+_ANY_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_JSON = click.Option(["--json", "as_json"], is_flag=True, help="Answer in JSON; docs/commands.md has the shapes.")
+_BY = click.Option(["--by"], metavar="EMAIL", help="Who acts; else the user mapped to your login name.")
+_ISSUE = click.Argument(["issue"], type=click.IntRange(1))
+_LIST = click.Argument(["list_"], metavar="LIST")
+_WHO = click.Argument(["who"])
+_REGION = click.Option(["--region"], help="The region, for a list that has one stream per region.")
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+class Refused(click.ClickException):
+    """A refusal in plain words on stderr, and status 1."""
+
+    def show(self, file: Any = None) -> None:
+        """The words alone."""
+        click.echo(self.message, err=True, file=file)
+
+
+class _Main(click.Group):
+    """Turns every refusal of ours into status 1 and words; a fault of ours keeps its traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        _speak_utf8()
+        return super().main(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MailerError as error:
+            raise Refused(str(error)) from error
+
+
+def _speak_utf8() -> None:
+    """A name must not end a command: pipes get UTF-8, and a terminal that cannot show a letter shows a sign for it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace", encoding=None if stream.isatty() else "utf-8")
+
+
+def _call(does: str, *, django: bool) -> Callable[..., None]:
+    """What click calls: sets up what the command needs, then calls `module:function` of commands/."""
+    module, _, function = does.partition(":")
+
+    def call(*, as_json: bool, by: str | None = None, **options: Any) -> None:
+        shell = _desk(as_json, by) if django else _shell(as_json)
+        door = getattr(import_module(f"mailer.commands.{module}"), function)
+        do = partial(door, shell, **options)
+        click.get_current_context().exit((_guarded(do) if django else do()) or 0)
+
+    return call
+
+
+def _shell(as_json: bool) -> "Shell":
+    from mailer.commands.shell import Shell  # noqa: PLC0415 - `mailer --help` loads no tables and bars
+
+    return Shell(as_json)
+
+
+def _desk(as_json: bool, by: str | None) -> "Desk":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailer.settings")
+    import django  # noqa: PLC0415 - only commands that touch the database pay for it, and need a site
+
+    django.setup()
+    from mailer.commands.desk import Desk  # noqa: PLC0415 - it knows tables: Django comes first
+
+    return Desk(as_json, by)
+
+
+def _guarded(do: Callable[[], int | None]) -> int | None:
+    from django.db import DatabaseError  # noqa: PLC0415 - as above
+
+    try:
+        return do()
+    except DatabaseError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise Refused(
+            f"The database cannot be used: {reason}\nIf this is a new site or a new version, run `mailer migrate`;"
+            " `mailer check` says more."
+        ) from error
+
+
+def _plan(
+    group: click.Group,
+    name: str,
+    does: str,
+    *params: click.Parameter,
+    words: str,
+    django: bool = True,
+) -> None:
+    call = _call(does, django=django)
+    group.add_command(click.Command(name, callback=call, params=[*params, _JSON], help=words))
+
+
+def _group(name: str, words: str) -> click.Group:
+    group = click.Group(name, help=words)
+    main.add_command(group)
+    return group
+
+
+def _option(*names: str, **more: Any) -> click.Option:
+    return click.Option(names, **more)
+
+
+main = _Main(
+    "mailer",
+    help="Newsletters for member organisations. Start with `mailer init`, or see it work with `mailer demo`.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_plan(main, "init", "init:init", click.Argument(["folder"], type=click.Path(file_okay=False, path_type=Path),
+      default=Path(), metavar="[DIR]"), django=False,
+      words="Make a new site: config.toml, lists/, templates/email/ and keys. Never overwrites.")  # fmt: skip
+_plan(main, "migrate", "migrate:migrate", words="Bring the database up to this version and to the list files.")
+_plan(main, "check", "check:check", _option("--live", is_flag=True, help="Also connect to the relay; nothing is sent."),
+      django=False, words="Say everything that is wrong with this site, all at once.")  # fmt: skip
+
+_LISTEN = _option("--listen", metavar="HOST:PORT", help="Where to answer; else by site.base_url, on this machine only.")
+_plan(main, "web", "serving:web", _LISTEN, words="Serve the pages.")
+_plan(main, "run", "serving:run", _LISTEN, words="Run web and worker, and start again what dies.")
+
+
+@main.command("worker", params=[_JSON], help="Prepare and send what is due, until it is stopped.")
+def worker(*, as_json: bool) -> None:
+    """The door of the clock: doors do not import each other, so this page opens it."""
+    desk = _desk(as_json, None)
+    from mailer.worker import run  # noqa: PLC0415 - Django comes first
+
+    click.get_current_context().exit(_guarded(lambda: run(desk.house, desk.tell)) or 0)
+
+
+@main.command("demo", params=[_option("--once", is_flag=True, help="Tell the story once and end."), _JSON],
+              help="The whole story on example people, in a directory and with a mail server of its own.")  # fmt: skip
+def demo(*, once: bool, as_json: bool) -> None:
+    """The demo makes its own site before it sets Django up."""
+    from mailer.demo.story import run  # noqa: PLC0415 - it needs what no other command does
+
+    click.get_current_context().exit(run(once=once, as_json=as_json))
+
+
+_members = _group("members", "The member list.")
+_plan(_members, "import", "members:import_file", click.Argument(["file"], type=_ANY_FILE), _BY,
+      _option("--dry-run", is_flag=True, help="Only show what would change."),
+      words="Read the secretary's file (CSV; docs/members-file.md).")  # fmt: skip
+_plan(_members, "show", "members:show", _WHO, _BY, words="One member, by number or by an e-mail that names only one.")
+_plan(_members, "proof", "members:proof", _WHO, _BY, words="Every line of the consent ledger about one member.")
+
+_plan(main, "audience", "audience:audience", _LIST, _REGION, _BY, _option("--why", metavar="MEMBER"),
+      words="Who would get a letter of a list today, and why not.")  # fmt: skip
+
+_issue = _group("issue", "Pieces of writing, and sending them.")
+_plan(_issue, "new", "issue:new", _LIST, click.Argument(["file"], type=_ANY_FILE), _REGION, _BY,
+      words="Make an issue of a Markdown file.")  # fmt: skip
+_plan(_issue, "render", "issue:render", _ISSUE, _BY, _option("--as", "as_member", metavar="MEMBER"),
+      _option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR"),
+      words="Write the .html, .txt and .eml files that a member would get.")  # fmt: skip
+_plan(_issue, "test", "issue:test", _ISSUE, _BY, _option("--to", required=True, metavar="ADDRESS"),
+      words="Send one marked test to the address of somebody who holds an office.")  # fmt: skip
+_plan(_issue, "schedule", "issue:schedule", _ISSUE, _BY, _option("--at", required=True, metavar='"2026-12-01 09:00"'),
+      _option("--not-after", metavar='"2026-12-02 18:00"', help="Send nothing later than this."),
+      words="Say when it goes, in the organisation's time zone.")  # fmt: skip
+_plan(_issue, "stop", "issue:stop", _ISSUE, _BY, words="Send nothing more until it is resumed.")
+_plan(_issue, "resume", "issue:resume", _ISSUE, _BY, words="Go on where it was stopped or paused.")
+_plan(_issue, "cancel", "issue:cancel", _ISSUE, _BY, words="Never send what has not been handed over.")
+_plan(_issue, "again", "issue:again", _ISSUE, _BY, words="Send again to those of whom we are uncertain.")
+_plan(_issue, "status", "issue:status", _ISSUE, _BY, words="How it stands, in a few lines.")
+_plan(_issue, "report", "issue:report", _ISSUE, _BY, words="What became of everyone.")
+
+_office = _group("office", "Who may do what.")
+_plan(_office, "grant", "office:grant", click.Argument(["email"]),
+      click.Argument(["role"], type=click.Choice([role.value for role in Office])),
+      _option("--name", default="", help="The holder's name."),
+      _option("--region", "regions", multiple=True, help="Of a coordinator; may be given several times."),
+      _option("--from", "starts", type=_DAY, help="First day; else today."),
+      _option("--until", "ends", type=_DAY, help="The day on which it is over; else open."),
+      _option("--system-user", metavar="LOGIN", help="Commands of this login act as the holder."),
+      words="Give a role for a term.")  # fmt: skip
+_plan(_office, "list", "office:list_offices", words="Every office there is or was.")
+_plan(_office, "revoke", "office:revoke", click.Argument(["number"], type=click.IntRange(1)),
+      words="End an office now; what only it could reach is not sent.")  # fmt: skip
+
+_bounces = _group("bounces", "What came back.")
+_plan(_bounces, "read", "bounces:read", click.Argument(["paths"], nargs=-1, required=True, type=click.Path(
+      exists=True, path_type=Path), metavar="PATH..."), words="Read reports from files or Maildirs.")  # fmt: skip
+_plan(_bounces, "poll", "bounces:poll", words="Read what waits in the Maildir of config.toml.")
+_plan(_bounces, "log", "bounces:log", _BY, _option("--issue", type=click.IntRange(1), help="Of one issue only."),
+      words="What came back, newest first.")  # fmt: skip
+
+_keys = _group("keys", "The keys of this site.")
+_plan(_keys, "export", "keys:export", django=False, words="Print the sheet to keep under lock.")
+
+if __name__ == "__main__":
+    main()

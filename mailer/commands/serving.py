@@ -1,0 +1,75 @@
+"""`mailer web` and `mailer run`: the pages, and two supervised processes."""
+
+import signal
+import sys
+from types import FrameType
+from urllib.parse import urlsplit
+
+import click
+from django.core.wsgi import get_wsgi_application
+from waitress.server import create_server
+
+from mailer.commands.desk import Desk
+from mailer.commands.proxies import TrustedProxies
+from mailer.commands.supervisor import Child, Supervisor
+from mailer.config import Config
+from mailer.core.configkind import is_loopback
+from mailer.core.errors import MailerError
+
+_THREADS = 8
+_PORT = 8000
+
+
+class CannotListen(MailerError, OSError):
+    """Nothing can be served there."""
+
+
+def web(desk: Desk, *, listen: str | None) -> None:
+    """Serve the pages until SIGTERM or Ctrl-C."""
+    host, port = _place(desk.house.config, listen)
+    app = TrustedProxies(get_wsgi_application(), desk.config.site.trusted_proxies)
+    try:
+        server = create_server(
+            app, host=host, port=port, threads=_THREADS, ident="", clear_untrusted_proxy_headers=False
+        )
+    except OSError as error:
+        raise CannotListen(
+            f"Cannot answer at {host}:{port}: {error.strerror}. Name another place with --listen."
+        ) from error
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{server.effective_port}/"
+    desk.tell(f"Pages at {url}", {"event": "listening", "url": url})
+    server.run()
+    server.close()
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    # waitress takes this for the wish to stop: it ends its threads and returns.
+    raise SystemExit(0)
+
+
+def run(desk: Desk, *, listen: str | None) -> int:
+    """Run web and worker, start again what dies, and end both when told to."""
+    _place(desk.house.config, listen)
+    command = [sys.executable, "-P", "-m", "mailer.cli"]
+    more = ["--json"] if desk.as_json else []
+    place = ["--listen", listen] if listen else []
+    supervisor = Supervisor(
+        [Child("web", [*command, "web", *place, *more]), Child("worker", [*command, "worker", *more])],
+        desk.tell,
+    )
+    return supervisor.run()
+
+
+def _place(config: Config, listen: str | None) -> tuple[str, int]:
+    """Where to answer: as told, else where base_url points if that is this machine, else behind a proxy on it."""
+    if listen is not None:
+        host, colon, port = listen.rpartition(":")
+        if not (colon and port.isdigit() and int(port) < 65536):
+            raise click.BadParameter("expected HOST:PORT, such as 127.0.0.1:8000", param_hint="--listen")
+        return host.strip("[]") or "127.0.0.1", int(port)
+    base = urlsplit(config.site.base_url)
+    if is_loopback(base.hostname or ""):
+        return ("127.0.0.1" if base.hostname == "localhost" else base.hostname or ""), base.port or 80
+    return "127.0.0.1", _PORT
