@@ -51,7 +51,8 @@ def schedule(
     actor.needs(*sorted(listfile.writers))
     zone, sending = house.config.organisation.time_zone, house.config.sending
     due = local_time(at, zone)
-    if due.utc < now:
+    # A person names a minute, and the one we are in has not passed.
+    if due.utc < now.replace(second=0, microsecond=0):
         raise ScheduleRefused(f"{describe(due.utc, zone)} has passed; it is {describe(now, zone)} now.")
     ends = local_time(not_after, zone).utc if not_after else due.utc + timedelta(hours=sending.not_after_hours)
     starts = max(due.utc, cool_off_end(now, sending.cool_off_minutes))
