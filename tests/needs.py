@@ -1,4 +1,4 @@
-"""What a machine may lack, by the name of its Debian package: such a test is skipped here, and `.ci/run` refuses skips."""
+"""What a machine may lack, by the name of its Debian package: those tests are skipped, and `.ci/run` refuses skips."""
 
 import glob
 

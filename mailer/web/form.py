@@ -20,7 +20,7 @@ def fields(request: HttpRequest) -> dict[str, str]:
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not (length.isascii() and length.isdigit() and len(length) < 9 and int(length) <= LARGEST):
         return {}
-    # Whatever charset was announced: Django refuses others than UTF-8, and what we look for is ASCII in all that matter.
+    # Whatever charset was announced: Django refuses forms in others than UTF-8, and what we look for is ASCII.
     request.encoding = "utf-8"
     try:
         return {name: str(value) for name, value in request.POST.items()}

@@ -1,9 +1,9 @@
 """The page behind the link in every letter, and the way back (standards L4-L6, U7-U9, U12, U16).
 
-GET, HEAD and OPTIONS change nothing, since mail scanners open links; there is no script on the page. POST leaves: a mail
-program sends `List-Unsubscribe=One-Click` without cookie or CSRF token, so the token in the address is the only key, and
-it can do nothing but leave. No answer to a POST is ever a redirect. What a POST without that pair means, and why, is in
-docs/decisions/0003-leaving.md.
+GET, HEAD and OPTIONS change nothing, since mail scanners open links; there is no script on the page. POST leaves: a
+mail program sends `List-Unsubscribe=One-Click` without cookie or CSRF token, so the token in the address is the only
+key, and it can do nothing but leave. No answer to a POST is ever a redirect. What a POST without that pair means, and
+why, is in docs/decisions/0003-leaving.md.
 """
 
 from datetime import timedelta

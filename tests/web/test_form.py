@@ -14,6 +14,7 @@ from tests.world import anne, join, stream
 
 FORM = "application/x-www-form-urlencoded"
 PART = b'--b\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--b--\r\n'
+BASE64 = b"--b\r\nContent-Transfer-Encoding: base64\r\n"
 
 
 def posted(body: bytes, kind: str, **environment: object) -> HttpRequest:
@@ -42,12 +43,12 @@ def test_the_pair_is_read_from_either_kind_of_form(body: bytes, kind: str) -> No
         (b'{"List-Unsubscribe": "One-Click"}', "application/json"),
         (PART, "multipart/form-data"),
         (PART, "multipart/form-data; boundary=" + "x" * 300),
-        (b"--b\r\nContent-Transfer-Encoding: base64\r\n" + PART[5:].replace(b"One-Click", b"=!"), "multipart/form-data; boundary=b"),
+        (BASE64 + PART[5:].replace(b"One-Click", b"=!"), "multipart/form-data; boundary=b"),
         (b"&".join(b"%d=" % n for n in range(1200)), FORM),
         (b"List-Unsubscribe=One-Click&x=" + b"x" * LARGEST, FORM),
         (PART + b"x" * LARGEST, "multipart/form-data; boundary=b"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_small_form_holds_no_pair(body: bytes, kind: str) -> None:
     assert fields(posted(body, kind)).get("List-Unsubscribe") != "One-Click"
 
@@ -70,8 +71,13 @@ def test_a_large_body_is_not_even_read() -> None:
 KINDS = st.sampled_from(
     [FORM, "multipart/form-data; boundary=b", f"{FORM}; charset=utf-7", "multipart/form-data", "x/y"]
 )
-PIECES = st.sampled_from([b"--b", b"--b--", b"\r\n", b"\r\n\r\n", b'Content-Disposition: form-data; name="a"', b'; filename="f"',
-                          b"; filename*=bogus''x", b"Content-Transfer-Encoding: base64", b"extent=everything", b"&", b"%", b"=", b"\0"])  # fmt: skip
+PIECES = st.sampled_from(
+    [
+        *(b"--b", b"--b--", b"\r\n", b"\r\n\r\n", b"&", b"%", b"=", b"\0", b"extent=everything"),
+        *(b'Content-Disposition: form-data; name="a"', b'; filename="f"', b"; filename*=bogus''x"),
+        b"Content-Transfer-Encoding: base64",
+    ]
+)
 BODIES = st.lists(PIECES | st.binary(max_size=8), max_size=25).map(b"".join)
 
 

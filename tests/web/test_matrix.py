@@ -1,4 +1,4 @@
-"""Every address x every role x every method (design.md section 2; standards S4): a route that is in no row is a red test.
+"""Every address x every role x every method (design.md section 2; standards S4): a route without a row is a red test.
 
 A role is a function that gives a client; today there is only the stranger, who has a link or has none. Whoever adds
 sign-in adds roles here, and a column for each row.

@@ -1,4 +1,4 @@
-"""What every page has in common: its headers, its silence about what it was asked, and its frugality (standards U9, S18)."""
+"""What every page has in common: its headers, its frugality, and that it repeats nothing (standards U9, S18)."""
 
 import io
 import logging
