@@ -52,6 +52,15 @@ def suppressed_hashes(kind: SuppressionKind) -> frozenset[str]:
     return frozenset(Suppression.unscoped.filter(kind=kind).values_list("hash", flat=True))
 
 
+def carry_suppression(before: str, after: str) -> None:
+    """Let an objection follow a person whose name or address was corrected: nothing but the person clears it (B13)."""
+    found = Suppression.unscoped.filter(kind=SuppressionKind.PERSON, hash=before).exclude(hash="").first()
+    if found is not None and after:
+        Suppression.unscoped.get_or_create(
+            kind=SuppressionKind.PERSON, hash=after, defaults={"reason": found.reason, "at": found.at}
+        )
+
+
 def mailbox_for(address: Address, mailbox_hash: str, now: datetime) -> Mailbox:
     """The mailbox of an address, made if need be; one with the same normal form is the same mailbox."""
     mailbox, _ = Mailbox.unscoped.get_or_create(
