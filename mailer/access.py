@@ -5,9 +5,10 @@ scope in the query itself; a single object comes out of the same filtered query,
 foreign and missing raise the same `NotFound`. Doors get frozen values made from this, never rows.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
+from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -31,19 +32,28 @@ class NotAllowed(MailerError, PermissionError):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: a reference for the logs, the roles held today, and how far they reach."""
+    """Who acts: a reference for the logs, the roles held today, and how far they reach.
+
+    `scope` is what all offices together may look at. To act, an office reaches as far as its own `reach`: who keeps
+    the member list and coordinates Norfolk still writes notices to Norfolk only.
+    """
 
     reference: str
     name: str
     roles: frozenset[Role]
     scope: Scope
     user: int | None = None
+    reach: Mapping[Role, Scope] = field(default_factory=dict)
 
     def needs(self, *roles: Role) -> None:
         """Refuse unless one of these roles is held."""
         if self.roles.isdisjoint(roles):
             wanted = " or ".join(role.value for role in roles)
             raise NotAllowed(f"This is for the {wanted}; {self.name} holds no such office today.")
+
+    def scope_as(self, roles: Iterable[Role]) -> Scope:
+        """How far those of these roles that are held reach together."""
+        return _together(self.reach[role] for role in roles if role in self.reach)
 
 
 #: The clock starts what people scheduled; it is never nobody. What it sends is bounded by each mailing's own scope.
@@ -78,8 +88,11 @@ def actor_by_login(login: str, today: date) -> Actor:
 
 def _actor(user: User, today: date) -> Actor:
     offices = list(_offices_holding(today).filter(Q(user=user) | Q(deputy=user)))
-    roles = frozenset(Role(office.role) for office in offices)
-    return Actor(f"user:{user.pk}", user.name, roles, _scope(offices), user.pk)
+    by_role: dict[Role, list[Office]] = {}
+    for office in offices:
+        by_role.setdefault(Role(office.role), []).append(office)
+    reach = {role: _scope(held) for role, held in by_role.items()}
+    return Actor(f"user:{user.pk}", user.name, frozenset(reach), _together(reach.values()), user.pk, reach)
 
 
 def _offices_holding(today: date) -> QuerySet[Office]:
@@ -91,20 +104,37 @@ def _scope(offices: Iterable[Office]) -> Scope:
     offices = list(offices)
     if any(Role(office.role) in _WHOLE for office in offices):
         return Scope.everything()
-    held = OfficeRegion.unscoped.filter(office__in=[office.pk for office in offices])
+    held = OfficeRegion.unscoped.filter(office__in=[office.pk for office in offices], region__retired=False)
     return regions().scope(held.values_list("region__slug", flat=True))
 
 
-def author_scope(mailing: Mailing) -> Scope:
+def _together(scopes: Iterable[Scope]) -> Scope:
+    reached: frozenset[int] = frozenset()
+    for scope in scopes:
+        if scope.regions is None:
+            return scope
+        reached |= scope.regions
+    return Scope(reached)
+
+
+def author_scope(mailing: Mailing, writers: Iterable[Role], today: date) -> Scope:
     """How far a mailing reaches now: its author's scope when it was scheduled, less what was revoked since.
 
-    An office that lapses stops nothing already due; a revoked one does (design.md section 1).
+    An office that lapses stops nothing already due; a revoked one does (design.md section 1). So those count that
+    held when it was scheduled or came since, allow their holder to write to this list, and were not revoked.
     """
     then = Scope(None if mailing.scope is None else frozenset(mailing.scope))
     if mailing.author_id is None:
         return then
-    unrevoked = list(Office.unscoped.filter(Q(user=mailing.author_id) | Q(deputy=mailing.author_id), revoked_at=None))
-    return then.narrow(_scope(unrevoked))
+    since = mailing.scheduled_at.astimezone(ZoneInfo(mailing.zone)).date()
+    held = Office.unscoped.filter(
+        Q(user=mailing.author_id) | Q(deputy=mailing.author_id),
+        Q(ends=None) | Q(ends__gt=since),
+        role__in=list(writers),
+        starts__lte=today,
+        revoked_at=None,
+    )
+    return then.narrow(_scope(held))
 
 
 def regions() -> Regions:

@@ -7,6 +7,7 @@ from functools import partial
 from mailer.core import blocks
 from mailer.core.compile import compile_letter
 from mailer.core.dkim import Signer
+from mailer.core.errors import MailerError
 from mailer.core.letter import Letter
 from mailer.core.listfile import ListFile, Stream, stream_number
 from mailer.core.message import LetterHeaders, Signs
@@ -19,14 +20,24 @@ from mailer.models import Issue, Revision
 DrawWord = Callable[[], str]
 
 
+class ListGone(MailerError, LookupError):
+    """The list files no longer have what an issue was written for."""
+
+
 def list_of(house: House, issue: Issue) -> ListFile:
     """The list file of an issue."""
-    return house.library.lists[issue.mailing_list.slug]
+    found = house.library.lists.get(issue.mailing_list.slug)
+    if found is None:
+        raise ListGone(f"There is no file lists/{issue.mailing_list.slug}.toml any more: put it back, or cancel.")
+    return found
 
 
 def stream_of(house: House, issue: Issue) -> Stream:
     """The stream an issue is written for: the list, or its region."""
-    return house.library.streams[stream_number(issue.mailing_list_id, issue.region_id)]
+    found = house.library.streams.get(stream_number(issue.mailing_list_id, issue.region_id))
+    if found is None:
+        raise ListGone("The list files no longer have the region it was written for: put it back, or cancel.")
+    return found
 
 
 def written(revision: Revision) -> Written:

@@ -7,30 +7,29 @@ MAIL FROM that comes more than `FRESH` after the last reading, and when it moved
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from mailer.access import THE_CLOCK
 from mailer.actions.adopt_lists import is_adopted
-from mailer.actions.compose import builder, signing
-from mailer.actions.keep_time import rule_now
+from mailer.actions.compose import builder
+from mailer.actions.keep_time import AuthorGone, rule_now
 from mailer.actions.leave import Draw
-from mailer.actions.settle import Settled, settle, settle_notice
-from mailer.core.delivery import judge
+from mailer.actions.pause_mailing import pause
+from mailer.actions.send_notices import send_notices
+from mailer.actions.settle import Settled, settle
+from mailer.core.delivery import CopyState, Judged, judge
 from mailer.core.dkim import Signer
 from mailer.core.envelope import Envelope
 from mailer.core.errors import MailerError
 from mailer.core.letter import Letter
-from mailer.core.mailing import MailingState
-from mailer.core.message import OneOff, format_date, one_off
+from mailer.core.message import format_date
 from mailer.core.personalise import Builder, CopyValues
 from mailer.core.reply import Answer, Reply, Step
 from mailer.house import House
-from mailer.models import Copy, Mailing, Notice, outbox, preparing, recheck, steering
+from mailer.models import Copy, Mailing, outbox, preparing, recheck, steering
 from mailer.models.base import writing
-from mailer.models.ledger import record
-from mailer.models.outbox import Claimed, signed, unsigned
+from mailer.models.outbox import Claimed, signed
 from mailer.models.site import Counter, current
 from mailer.transport.journal import Journal, Mark
 from mailer.transport.relay import RelayFault
@@ -75,7 +74,7 @@ class Sender:
                 "The list files of this worker are not those that the database adopted: run `mailer migrate` with"
                 " the right files, or bring this host's files up to date. Nothing is sent until then."
             )
-        if self._send_notices():
+        if send_notices(self):
             return True
         mailing = steering.next_to_send(self.clock())
         if mailing is None:
@@ -119,45 +118,12 @@ class Sender:
         )
         return Envelope(house.return_path(copy.handle), copy.address, payload, smtputf8=not copy.address.isascii())
 
-    def _send_notices(self) -> bool:
-        with writing():
-            notices = outbox.claim_notices(self.journal.worker, now=self.clock(), lease=LEASE, most=CHUNK)
-        for index, notice in enumerate(notices):
-            try:
-                answer = self.session().hand_over(self._notice_envelope(notice))
-            except RelayFault:
-                rest = [each.pk for each in notices[index:]]
-                with writing():
-                    outbox.give_back(Notice, rest, notice.claim or 0)
-                return False
-            with writing():
-                settle_notice(notice, judge(answer), self.clock(), self.house)
-        return bool(notices)
-
-    def _notice_envelope(self, notice: Notice) -> Envelope:
-        house, organisation, now = self.house, self.house.config.organisation, self.clock()
-        handle = unsigned(notice.handle)
-        message = OneOff(
-            from_name=organisation.sender_name,
-            from_address=organisation.sender_address,
-            reply_to=organisation.reply_to,
-            to_name="",
-            to_address=notice.mailbox.address,
-            subject=notice.subject,
-            text=notice.text,
-            html=notice.html,
-            message_id=house.message_id(handle),
-            date=format_date(now.astimezone(house.zone)),
-            boundary=f"=_{handle:016x}",
-        )
-        payload = one_off(message, signing(self.signers, self.clock))
-        # An automatic answer has the null reverse-path, so that nothing ever answers it (T22).
-        address = notice.mailbox.address
-        return Envelope("", address, payload, smtputf8=not address.isascii())
-
 
 class _Round:
-    """One claim of one mailing, from the claim to the last mark."""
+    """One claim of one mailing, from the claim to the last mark.
+
+    A worker's own clock says how long it has held the claim: frozen for longer than its lease, it mails nobody.
+    """
 
     def __init__(self, sender: Sender, mailing: Mailing) -> None:
         self._sender = sender
@@ -167,12 +133,20 @@ class _Round:
         self._held: list[Claimed] = []
         self._places: dict[int, int] = {}
         self._results: list[Settled] = []
+        self._begun: dict[int, Claimed] = {}
         self._changes = 0
         self._read_at = 0.0
+        self._kept_at = 0.0
 
     def run(self) -> bool:
         now = self._sender.clock()
-        self._take(now)
+        self._kept_at = self._sender.ticks()
+        try:
+            build = self._sender.builder(self._mailing)
+            self._take(now)
+        except MailerError as error:
+            pause(self._mailing, now, f"It cannot be sent: {error}")
+            return False
         if not self._claim:
             return False
         self._sender.journal.begin(self._claim, [copy.copy for copy in self._held])
@@ -181,13 +155,14 @@ class _Round:
         fault: RelayFault | None = None
         dropped = False
         try:
-            build = self._sender.builder(self._mailing)
             while self._held and not self._sender.stopping():
+                # Connecting may take long, so the last look comes after it.
+                session = self._sender.session()
                 self._look_around()
                 if not self._held:
                     break
                 copy = self._held.pop(0)
-                answer = self._hand_over(build, copy)
+                answer = self._hand_over(build, session, copy)
                 unsent.discard(copy.copy)
                 if answer.reply is None or answer.reply.code == 421:
                     dropped = True
@@ -206,30 +181,30 @@ class _Round:
         """Claim and check in one transaction: only who may be written to now stays in hand (P8)."""
         number = self._mailing.pk
         with writing():
+            # Read before anything is judged: whatever changes from here on will be noticed.
+            self._changes = current(Counter.CHANGES)
             if not steering.is_sending(number):
                 return
             claim, ids = outbox.claim(number, self._sender.journal.worker, now=now, lease=LEASE, most=CHUNK)
             if not claim:
                 return
-            self._claim = claim
-            self._changes = current(Counter.CHANGES)
-            if preparing.detach_moved(number, ids):
-                preparing.attach_copies(number, lambda: signed(self._sender.draw()))
-                recheck.withdraw_empty(ids)
-            self._withdraw(now)
-            self._held = outbox.held_by(claim)
+            self._check(claim, ids, now)
+            recheck.withdraw_empty(ids)
+            self._claim, self._held = claim, outbox.held_by(claim)
         self._read_at = self._sender.ticks()
 
-    def _withdraw(self, now: datetime) -> None:
-        recheck.withdraw_those_out(
-            recheck.carried_by_claim(self._claim),
-            rule_now(self._mailing),
-            self._house.today(now),
-            self._house.allow_list,
-        )
+    def _check(self, claim: int, copies: Iterable[int], now: datetime) -> None:
+        """Of those on the copies in hand: who has moved goes on another copy, who may not be written to on none."""
+        house, mailing = self._house, self._mailing
+        rule = rule_now(house, mailing, now)
+        preparing.follow_moves(mailing.pk, lambda: signed(self._sender.draw()), list(copies))
+        recheck.withdraw_those_out(recheck.carried_by_claim(claim), rule, house.today(now), house.allow_list)
 
     def _look_around(self) -> None:
         """Hear of every leave, suppression, scope change and stop before the next MAIL FROM."""
+        if self._sender.clock() >= self._mailing.not_after or not self._keep_claim():
+            self._held = []
+            return
         if self._sender.ticks() - self._read_at < FRESH:
             return
         changes = current(Counter.CHANGES)
@@ -238,14 +213,28 @@ class _Round:
             return
         self._changes = changes
         waiting = {copy.copy for copy in self._held}
-        with writing():
-            if steering.is_sending(self._mailing.pk):
-                self._withdraw(self._sender.clock())
-                self._held = [copy for copy in outbox.held_by(self._claim) if copy.copy in waiting]
-            else:
-                self._held = []
+        self._held, now = [], self._sender.clock()
+        try:
+            with writing():
+                if steering.is_sending(self._mailing.pk):
+                    self._check(self._claim, waiting, now)
+                    self._held = [copy for copy in outbox.held_by(self._claim) if copy.copy in waiting]
+        except AuthorGone as error:
+            self._held = []
+            pause(self._mailing, now, str(error))
 
-    def _hand_over(self, build: Builder, copy: Claimed) -> Answer:
+    def _keep_claim(self) -> bool:
+        """Whether the claim is surely still ours; renewed in good time."""
+        age = self._sender.ticks() - self._kept_at
+        if age >= LEASE.total_seconds():
+            return False
+        if age >= LEASE.total_seconds() / 3:
+            self._kept_at += age
+            with writing():
+                outbox.renew(self._claim, self._sender.clock() + LEASE)
+        return True
+
+    def _hand_over(self, build: Builder, session: HandsOver, copy: Claimed) -> Answer:
         sender, place = self._sender, self._places[copy.copy]
         try:
             envelope = sender.envelope(build, copy, sender.clock())
@@ -253,8 +242,7 @@ class _Round:
             # One copy that cannot be written must not hold up the others: it waits for a person.
             answer = Answer(Step.MAIL, Reply(554, "5.6.0", f"Not sent: {error}"), final_dot_written=False)
         else:
-            session = sender.session()
-            answer = session.hand_over(envelope, lambda: sender.journal.mark(place, Mark.FINAL_DOT))
+            answer = session.hand_over(envelope, lambda: self._before_final_dot(copy))
         judged = judge(answer)
         if answer.reply is not None:
             sender.journal.mark(place, _MARKS[answer.reply.code // 100])
@@ -263,29 +251,28 @@ class _Round:
         self._results.append(Settled(copy, judged, sender.clock()))
         return answer
 
+    def _before_final_dot(self, copy: Claimed) -> None:
+        self._sender.journal.mark(self._places[copy.copy], Mark.FINAL_DOT)
+        self._begun[copy.copy] = copy
+
     def _write_down(self, unsent: set[int]) -> None:
         """All answers in one write, and what was not tried goes back."""
+        answered = {result.copy.copy for result in self._results}
+        cut_off = [copy for copy in self._begun.values() if copy.copy not in answered]
+        doubt = Judged(CopyState.UNCERTAIN, None, None)
+        self._results += [Settled(copy, doubt, self._sender.clock()) for copy in cut_off]
         with writing():
             settle(self._house, self._mailing, self._claim, self._results)
-            outbox.give_back(Copy, unsent, self._claim)
+            outbox.give_back(Copy, unsent - self._begun.keys(), self._claim)
         self._sender.journal.clear()
 
     def _blame_relay(self, fault: RelayFault) -> None:
         now, mailing = self._sender.clock(), self._mailing
+        if not fault.retry_later:
+            pause(mailing, now, f"The mail server: {fault}")
+            return
         with writing():
-            if fault.retry_later:
-                steering.note(mailing.pk, wait_until=now + REST, state_reason=str(fault)[:500])
-                return
-            if steering.advance(mailing.pk, MailingState.PAUSED, f"The mail server: {fault}"):
-                record(
-                    now,
-                    THE_CLOCK.reference,
-                    "mailing paused",
-                    about="mailing",
-                    number=mailing.pk,
-                    region=mailing.region_id,
-                    reason=str(fault)[:500],
-                )
+            steering.note(mailing.pk, wait_until=now + REST, state_reason=str(fault)[:500])
 
     def _rest_if_useless(self) -> None:
         """A server that ends a session after taking letters is met again at once; one that took none, later (T5)."""

@@ -11,6 +11,7 @@ from mailer.access import THE_CLOCK, author_scope
 from mailer.actions.adopt_lists import is_adopted
 from mailer.actions.compose import DrawWord, compile_for, list_of, stream_of, written
 from mailer.actions.leave import Draw
+from mailer.actions.pause_mailing import pause
 from mailer.core.audience import Rule
 from mailer.core.errors import MailerError
 from mailer.core.mailing import MailingState
@@ -41,9 +42,21 @@ def keep_time(house: House, *, now: datetime, draw: Draw, draw_word: DrawWord) -
     return steering.next_moment()
 
 
-def rule_now(mailing: Mailing) -> Rule:
-    """The audience rule as far as its author still reaches."""
-    return Rule.from_json(mailing.rule).narrowed(author_scope(mailing).regions)
+class AuthorGone(MailerError, PermissionError):
+    """Nobody in office stands behind a mailing any more."""
+
+
+def rule_now(house: House, mailing: Mailing, now: datetime) -> Rule:
+    """The audience rule as far as its author still reaches; raises AuthorGone if that is nowhere."""
+    writers = list_of(house, mailing.issue).writers
+    scope = author_scope(mailing, writers, house.today(now))
+    rule = Rule.from_json(mailing.rule).narrowed(scope.regions)
+    if rule.regions is not None and not rule.regions:
+        raise AuthorGone(
+            "Its author's office was revoked, so nobody in office stands behind it. Cancel it; whoever holds the"
+            " office now can send it as an issue of their own."
+        )
+    return rule
 
 
 def _bring_forward(house: House, mailing: Mailing, now: datetime, draw: Draw, draw_word: DrawWord) -> None:
@@ -54,17 +67,14 @@ def _bring_forward(house: House, mailing: Mailing, now: datetime, draw: Draw, dr
     elif now >= mailing.starts_at - timedelta(minutes=sending.prepare_ahead_minutes):
         try:
             _prepare(house, mailing, now, draw, draw_word)
+            if when is Due.DUE:
+                _start(house, mailing, now, draw)
         except MailerError as error:
-            _pause(mailing, now, f"It cannot be prepared: {error}")
-            return
-        if when is Due.DUE:
-            _start(house, mailing, now, draw)
+            pause(mailing, now, f"It cannot be sent: {error}")
 
 
 def _prepare(house: House, mailing: Mailing, now: datetime, draw: Draw, draw_word: DrawWord) -> None:
     """Compile the letter and make the deliveries, range by range."""
-    if mailing.prepared_at is not None:
-        return
     if mailing.state == _S.SCHEDULED:
         issue = mailing.issue
         letter = compile_for(
@@ -86,7 +96,7 @@ def _prepare_range(house: House, number: int, now: datetime, draw: Draw) -> bool
             return False
         done = preparing.make_deliveries(
             number,
-            rule_now(mailing),
+            rule_now(house, mailing, now),
             house.today(now),
             house.allow_list,
             after=mailing.prepared_to or 0,
@@ -102,20 +112,20 @@ def _prepare_range(house: House, number: int, now: datetime, draw: Draw) -> bool
 
 def _start(house: House, mailing: Mailing, now: datetime, draw: Draw) -> None:
     """Check everyone once more, then let the senders begin."""
-    today = house.today(now)
+    with writing():
+        preparing.follow_moves(mailing.pk, lambda: signed(draw()))
     after = 0
     while True:
         with writing():
             fresh = steering.locked(mailing.pk)
             if fresh.state != _S.PREPARING or fresh.prepared_at is None:
                 return
-            preparing.detach_moved(mailing.pk)
-            preparing.attach_copies(mailing.pk, lambda: signed(draw()))
             rows = recheck.next_range(mailing.pk, after, RANGE)
             if rows is None:
                 break
             after, deliveries = rows
-            recheck.withdraw_those_out(deliveries, rule_now(fresh), today, house.allow_list)
+            rule = rule_now(house, fresh, now)
+            recheck.withdraw_those_out(deliveries, rule, house.today(now), house.allow_list)
     with writing():
         if advance(mailing.pk, _S.SENDING, started_at=now):
             record(
@@ -154,20 +164,6 @@ def _miss(mailing: Mailing, now: datetime) -> None:
                 about="mailing",
                 number=mailing.pk,
                 region=mailing.region_id,
-            )
-
-
-def _pause(mailing: Mailing, now: datetime, reason: str) -> None:
-    with writing():
-        if advance(mailing.pk, _S.PAUSED, reason):
-            record(
-                now,
-                THE_CLOCK.reference,
-                "mailing paused",
-                about="mailing",
-                number=mailing.pk,
-                region=mailing.region_id,
-                reason=reason[:500],
             )
 
 

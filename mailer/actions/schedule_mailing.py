@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError
 
 from mailer import access
-from mailer.access import Actor
+from mailer.access import Actor, NotAllowed
 from mailer.actions.compose import list_of
 from mailer.core.aim import aim
 from mailer.core.errors import MailerError
@@ -49,6 +49,9 @@ def schedule(
     issue = access.issue(actor, number)
     listfile = list_of(house, issue)
     actor.needs(*sorted(listfile.writers))
+    scope = actor.scope_as(listfile.writers)
+    if not scope.allows(issue.region_id):
+        raise NotAllowed(f"{actor.name} may not write to {issue.region.name if issue.region else 'everyone'}.")
     zone, sending = house.config.organisation.time_zone, house.config.sending
     due = local_time(at, zone)
     # A person names a minute, and the one we are in has not passed.
@@ -66,9 +69,9 @@ def schedule(
             mailing = create_mailing(
                 issue,
                 revision,
-                aim(listfile, access.regions(), issue.region.slug if issue.region else None, actor.scope),
+                aim(listfile, access.regions(), issue.region.slug if issue.region else None, scope),
                 author=actor.user,
-                scope=actor.scope.regions,
+                scope=scope.regions,
                 due=due,
                 starts_at=starts,
                 not_after=ends,

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mailer.access import THE_CLOCK
+from mailer.actions.pause_mailing import pause
 from mailer.core.configkind import Uncertain
 from mailer.core.delivery import CopyState, Judged
-from mailer.core.mailing import MailingState
 from mailer.core.schedule import next_attempt
 from mailer.core.verdict import DEFAULTS, Class, Effect, judge_mailbox, rule
 from mailer.house import House
-from mailer.models import Copy, Mailing, Notice, SuppressionReason, departure, outbox, returns, steering
+from mailer.models import Copy, Mailing, Notice, SuppressionReason, departure, outbox, returns
 from mailer.models.ledger import record
 from mailer.models.outbox import Claimed
 from mailer.models.site import Counter, bump
@@ -49,6 +49,8 @@ def settle(house: House, mailing: Mailing, claim: int, results: Sequence[Settled
 def settle_notice(notice: Notice, judged: Judged, now: datetime, house: House) -> None:
     """Write down what became of a one-off letter."""
     state, retry_at = judged.state, None
+    if state is CopyState.HELD and judged.reply_class is Class.QUOTA:
+        retry_at = now + _QUOTA_RENEWS
     if state is CopyState.DEFERRED:
         give_up = timedelta(hours=house.config.sending.give_up_hours)
         first = notice.first_attempt_at or now
@@ -122,14 +124,4 @@ def _pause_if_all_are_held(mailing: Mailing, results: Sequence[Settled]) -> None
     if accepted or len(held) < _TOO_MANY_HELD:
         return
     reason = f"The mail server refuses our letters, not the people: {held[-1].judged.reply}"
-    if steering.advance(mailing.pk, MailingState.PAUSED, reason):
-        bump(Counter.CHANGES)
-        record(
-            held[-1].at,
-            THE_CLOCK.reference,
-            "mailing paused",
-            about="mailing",
-            number=mailing.pk,
-            region=mailing.region_id,
-            reason=reason[:500],
-        )
+    pause(mailing, held[-1].at, reason)

@@ -12,7 +12,14 @@ from mailer.models import Mailing
 from mailer.models.base import writing
 from mailer.models.ledger import record
 from mailer.models.site import Counter, bump
-from mailer.models.steering import advance, cancel_waiting, mailing_of, release_held, requeue_uncertain
+from mailer.models.steering import (
+    advance,
+    cancel_waiting,
+    give_up_waiting,
+    mailing_of,
+    release_held,
+    requeue_uncertain,
+)
 
 
 class SteeringRefused(MailerError, ValueError):
@@ -31,18 +38,15 @@ def resume(actor: Actor, house: House, number: int, now: datetime) -> None:
     with writing():
         mailing = _mailing(actor, house, number)
         if mailing.not_after <= now:
-            _move(mailing, MailingState.MISSED, actor, now, "resumed after its `not after`")
-            return
-        begun = mailing.started_at is not None
-        _move(
-            mailing,
-            MailingState.SENDING if begun else MailingState.SCHEDULED,
-            actor,
-            now,
-            "",
-            wait_until=None,
-        )
-        release_held(mailing.pk)
+            _move(mailing, MailingState.MISSED, actor, now, "resumed after its `not after`", finished_at=now)
+            give_up_waiting(mailing.pk, now)
+        elif mailing.started_at is not None:
+            _move(mailing, MailingState.SENDING, actor, now, "", wait_until=None)
+            release_held(mailing.pk)
+        else:
+            # Whoever resumes it after its time means now: it is not late, it was asked for.
+            starts = max(mailing.starts_at, now)
+            _move(mailing, MailingState.SCHEDULED, actor, now, "", wait_until=None, starts_at=starts)
 
 
 def cancel(actor: Actor, house: House, number: int, now: datetime) -> None:
@@ -57,6 +61,8 @@ def send_again_to_uncertain(actor: Actor, house: House, number: int, now: dateti
     """Send again to those of whom we are uncertain: they may have it twice, with the same Message-ID."""
     with writing():
         mailing = _mailing(actor, house, number)
+        if mailing.state in {MailingState.CANCELLED, MailingState.MISSED} or mailing.not_after <= now:
+            raise SteeringRefused("Its time is over, or it was cancelled: nothing more of it is sent.")
         count = requeue_uncertain(mailing.pk)
         if count and mailing.state == MailingState.SENT:
             advance(mailing.pk, MailingState.SENDING, finished_at=None)

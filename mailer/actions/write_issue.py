@@ -44,7 +44,7 @@ def new_issue(
     listfile = _list(house, slug)
     place = _region(listfile, region)
     actor.needs(*sorted(listfile.writers))
-    if not actor.scope.allows(place.number if place else None):
+    if not actor.scope_as(listfile.writers).allows(place.number if place else None):
         raise NotAllowed(f"{actor.name} may not write to {place.name if place else 'the whole organisation'}.")
     said = parse(text)
     stream = house.library.streams[stream_number(listfile.id, place.number if place else None)]

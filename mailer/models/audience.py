@@ -46,8 +46,8 @@ def decided(rule: Rule, today: date, allow_list: AllowList | None) -> QuerySet[A
         .annotate(
             stream_number=_stream(rule, today),
             ever=Exists(_reaching(rule, today)),
-            is_suppressed=Exists(_suppressions(SuppressionKind.PERSON, "person_hash")),
-            mailbox_is_suppressed=Exists(_suppressions(SuppressionKind.MAILBOX, "mailbox__hash")),
+            is_suppressed=Exists(suppressions(SuppressionKind.PERSON, "person_hash")),
+            mailbox_is_suppressed=Exists(suppressions(SuppressionKind.MAILBOX, "mailbox__hash")),
         )
         .annotate(verdict=_verdict(rule, allow_list))
         .annotate(
@@ -78,13 +78,14 @@ def _verdict(rule: Rule, allow_list: AllowList | None) -> Case:
         When(stream_number=None, then=Value(Reason.NO_CONSENT.value)),
         When(mailbox_is_suppressed=True, then=Value(Reason.MAILBOX_SUPPRESSED.value)),
         When(mailbox__deliverability=Deliverability.UNDELIVERABLE, then=Value(Reason.UNDELIVERABLE.value)),
-        When(~_allowed(allow_list), then=Value(Reason.NOT_ON_ALLOW_LIST.value)),
+        When(~on_allow_list(allow_list), then=Value(Reason.NOT_ON_ALLOW_LIST.value)),
         default=Value(""),
         output_field=CharField(),
     )
 
 
-def _allowed(allow_list: AllowList | None) -> Q:
+def on_allow_list(allow_list: AllowList | None) -> Q:
+    """Whether the mailbox of a row may be written to on this site; None is everyone."""
     if allow_list is None:
         return Q(ExpressionWrapper(Value(True), output_field=BooleanField()))
     return Q(mailbox__domain__in=sorted(allow_list.domains)) | Q(mailbox__normal__in=sorted(allow_list.addresses))
@@ -111,6 +112,7 @@ def _stream(rule: Rule, today: date) -> Subquery:
     return Subquery(lowest, output_field=IntegerField())  # type: ignore[arg-type]
 
 
-def _suppressions(kind: SuppressionKind, path: str) -> QuerySet[Suppression]:
+def suppressions(kind: SuppressionKind, path: str) -> QuerySet[Suppression]:
+    """Suppressions of the hash at this path of a row."""
     rows: QuerySet[Suppression] = Suppression.unscoped.filter(kind=kind, hash=OuterRef(path))
     return rows.exclude(hash="")

@@ -115,6 +115,7 @@ class Notice(Outgoing):
             one_of("notice_state", "state", COPY.states),
             one_of("notice_kind", "kind", ("farewell",)),
         )
+        indexes = (models.Index(fields=("id",), condition=Q(state=CopyState.QUEUED), name="notice_queue"),)
 
 
 class Undo(Table):

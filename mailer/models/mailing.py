@@ -46,10 +46,11 @@ class Mailing(Table):
             one_of("mailing_state", "state", MAILING.states),
             models.CheckConstraint(condition=Q(starts_at__gte=F("due_at")), name="mailing_starts_when_due"),
             models.CheckConstraint(condition=Q(not_after__gt=F("due_at")), name="mailing_not_after_due"),
-            # An issue goes to an audience once; a cancelled or missed sending does not count.
+            # An issue goes to an audience once. A sending that was cancelled or missed does not count, unless it had
+            # begun: then some have the letter already.
             models.UniqueConstraint(
                 fields=("issue",),
-                condition=~Q(state__in=(MailingState.CANCELLED, MailingState.MISSED)),
+                condition=~Q(state__in=(MailingState.CANCELLED, MailingState.MISSED)) | Q(started_at__isnull=False),
                 name="mailing_of_an_issue_once",
             ),
         )

@@ -6,16 +6,22 @@ A claim names its worker, a number of the `sends` sequence, and when it ends. On
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, Exists, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
+from mailer.core.audience import AllowList
 from mailer.core.delivery import COPY, OPEN, CopyState, Judged, Outcome
 from mailer.core.mailing import MailingState
+from mailer.models.audience import on_allow_list, suppressions
+from mailer.models.consent import SuppressionKind
 from mailer.models.copy import Copy, Delivery, Notice, Outgoing
+from mailer.models.member import Deliverability
 from mailer.models.site import Counter, bump
 
+_HOST_LOST = "The worker's host was lost."
 _UNSIGNED = 0xFFFF_FFFF_FFFF_FFFF
 
 
@@ -60,16 +66,29 @@ def claim(mailing_id: int, worker: str, *, now: datetime, lease: timedelta, most
     return number, ids
 
 
-def claim_notices(worker: str, *, now: datetime, lease: timedelta, most: int) -> list[Notice]:
-    """Take up to `most` one-off letters, oldest first; call it inside `writing()`."""
+def claim_notices(
+    worker: str, *, now: datetime, lease: timedelta, most: int, allow_list: AllowList | None
+) -> list[Notice]:
+    """Take up to `most` one-off letters, oldest first; call it inside `writing()`.
+
+    One to a mailbox that nobody may write to any more is withdrawn instead.
+    """
     queue = Notice.unscoped.filter(state=CopyState.QUEUED).order_by("pk")
     if connection.features.has_select_for_update_skip_locked:
         queue = queue.select_for_update(skip_locked=True)
     ids = list(queue.values_list("pk", flat=True)[:most])
     if not ids:
         return []
-    _take(Notice, ids, worker, now, lease)
-    return list(Notice.unscoped.filter(pk__in=ids).select_related("mailbox").order_by("pk"))
+    unwelcome = (
+        ~on_allow_list(allow_list)
+        | Q(mailbox__deliverability=Deliverability.UNDELIVERABLE)
+        | Exists(suppressions(SuppressionKind.MAILBOX, "mailbox__hash"))
+    )
+    unwanted = list(Notice.unscoped.filter(unwelcome, pk__in=ids).values_list("pk", flat=True))
+    move(Notice.unscoped.filter(pk__in=unwanted), CopyState.WITHDRAWN, decided_at=now)
+    wanted = [each for each in ids if each not in unwanted]
+    _take(Notice, wanted, worker, now, lease)
+    return list(Notice.unscoped.filter(pk__in=wanted).select_related("mailbox").order_by("pk"))
 
 
 def _take(table: type[Outgoing], ids: Sequence[int], worker: str, now: datetime, lease: timedelta) -> int:
@@ -137,15 +156,38 @@ def mark(
 
 def give_back(table: type[Outgoing], rows: Iterable[int], claim_number: int) -> int:
     """Return untouched rows to the queue: this attempt did not take place."""
-    return table.unscoped.filter(pk__in=list(rows), claim=claim_number, state=CopyState.CLAIMED).update(
-        state=CopyState.QUEUED, claimed_by="", claimed_until=None, attempts=F("attempts") - 1
+    held = table.unscoped.filter(pk__in=list(rows), claim=claim_number, state=CopyState.CLAIMED)
+    return _untouched(held, CopyState.QUEUED)
+
+
+def put_off(table: type[Outgoing], rows: Iterable[int], claim_number: int, until: datetime) -> int:
+    """Let untouched rows rest: the relay could not be reached, and is not asked again before this (T3)."""
+    held = table.unscoped.filter(pk__in=list(rows), claim=claim_number, state=CopyState.CLAIMED)
+    return _untouched(held, CopyState.DEFERRED, next_attempt_at=until)
+
+
+def _untouched(held: QuerySet[Any], target: CopyState, **values: object) -> int:
+    return held.update(
+        state=target,
+        claimed_by="",
+        claimed_until=None,
+        # What was never tried has no first attempt from which a time for trying could run.
+        first_attempt_at=Case(When(attempts__lte=1, then=Value(None)), default=F("first_attempt_at")),
+        attempts=F("attempts") - 1,
+        **values,
     )
 
 
 def give_back_claims(worker: str, *, but: int) -> int:
     """Return the copies of a dead worker's claims, other than the one its journal speaks of, to the queue."""
     rows = Copy.unscoped.filter(claimed_by=worker, state=CopyState.CLAIMED).exclude(claim=but)
-    return rows.update(state=CopyState.QUEUED, claimed_by="", claimed_until=None, attempts=F("attempts") - 1)
+    return _untouched(rows, CopyState.QUEUED)
+
+
+def doubt_claims(worker: str, now: datetime) -> int:
+    """Everything in a dead worker's hands whose journal cannot be read is in doubt."""
+    held = Copy.unscoped.filter(claimed_by=worker, state=CopyState.CLAIMED)
+    return move(held, CopyState.UNCERTAIN, decided_at=now, reply_text="The worker's journal cannot be read.")
 
 
 def doubt_notices(worker: str, now: datetime) -> int:
@@ -159,7 +201,9 @@ def lose_lapsed(now: datetime) -> list[int]:
     lapsed = Copy.unscoped.filter(state=CopyState.CLAIMED, claimed_until__lt=now)
     mailings = list(lapsed.values_list("mailing", flat=True).distinct())
     if mailings:
-        move(lapsed, CopyState.UNCERTAIN, decided_at=now, reply_text="The worker's host was lost.")
+        move(lapsed, CopyState.UNCERTAIN, decided_at=now, reply_text=_HOST_LOST)
+    notices = Notice.unscoped.filter(state=CopyState.CLAIMED, claimed_until__lt=now)
+    move(notices, CopyState.UNCERTAIN, decided_at=now, reply_text=_HOST_LOST)
     return mailings
 
 
@@ -169,20 +213,20 @@ def requeue_one_uncertain(copy_id: int) -> None:
 
 
 def cancel_orphans(now: datetime) -> int:
-    """Cancel copies that a worker gave back to a mailing which was cancelled meanwhile."""
+    """Cancel copies that came out of a worker's hands into a mailing which was cancelled meanwhile."""
     orphans = Copy.unscoped.filter(
-        state=CopyState.QUEUED, mailing__state__in=(MailingState.CANCELLED, MailingState.MISSED)
+        state__in=(CopyState.QUEUED, CopyState.DEFERRED, CopyState.HELD),
+        mailing__state__in=(MailingState.CANCELLED, MailingState.MISSED),
     )
     return move(orphans, CopyState.CANCELLED, decided_at=now)
 
 
 def renew(claim_number: int, until: datetime) -> None:
     """Keep a claim for longer."""
-    for table in (Copy, Notice):
-        table.unscoped.filter(claim=claim_number, state=CopyState.CLAIMED).update(claimed_until=until)
+    Copy.unscoped.filter(claim=claim_number, state=CopyState.CLAIMED).update(claimed_until=until)
 
 
-def move(rows: QuerySet[Copy], target: CopyState, **values: object) -> int:
+def move(rows: QuerySet[Any], target: CopyState, **values: object) -> int:
     """Move every copy of a set from which the table has an arrow to `target`; how many moved."""
     return rows.filter(state__in=COPY.sources(target)).update(state=target, claimed_by="", claimed_until=None, **values)
 
@@ -193,9 +237,9 @@ def move_one(copy_id: int, target: CopyState) -> bool:
 
 
 def requeue_due(now: datetime) -> int:
-    """Put deferred and held copies whose time has come back into the queue."""
-    due = Q(state=CopyState.DEFERRED, next_attempt_at__lte=now) | Q(state=CopyState.HELD, next_attempt_at__lte=now)
-    return move(Copy.unscoped.filter(due), CopyState.QUEUED, next_attempt_at=None)
+    """Put what was deferred or held, and whose time has come, back into the queue."""
+    due = Q(state__in=(CopyState.DEFERRED, CopyState.HELD), next_attempt_at__lte=now)
+    return sum(move(table.unscoped.filter(due), CopyState.QUEUED, next_attempt_at=None) for table in (Copy, Notice))
 
 
 def is_finished(mailing_id: int) -> bool:

@@ -7,9 +7,10 @@ from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q
 
 from mailer.core.audience import AllowList, Rule
-from mailer.core.delivery import CopyState, Outcome
+from mailer.core.delivery import OPEN, CopyState, Outcome
 from mailer.models.audience import candidates, decided
 from mailer.models.copy import Copy, Delivery
+from mailer.models.recheck import withdraw_empty
 
 #: States that prove that a letter once arrived, so that the next one is not a first letter.
 _ARRIVED = (CopyState.ACCEPTED, CopyState.COMPLAINED)
@@ -64,19 +65,26 @@ def attach_copies(mailing_id: int, draw_handle: Callable[[], int]) -> None:
     _join_existing(mailing_id)
 
 
-def detach_moved(mailing_id: int, copy_ids: list[int] | None = None) -> int:
-    """Take deliveries off copies to a mailbox the member no longer has; `attach_copies` finds them the new one."""
+def follow_moves(mailing_id: int, draw_handle: Callable[[], int], copy_ids: list[int] | None = None) -> None:
+    """Put deliveries whose member has another mailbox now on a copy to that; of all copies, or of these.
+
+    A copy on which nobody rides any more is withdrawn. Call it inside `writing()`.
+    """
     moved = Delivery.unscoped.filter(
         ~Q(member__mailbox=F("copy__mailbox")),
         mailing=mailing_id,
         outcome=Outcome.CARRIED,
-        copy__state__in=(CopyState.QUEUED, CopyState.CLAIMED, CopyState.DEFERRED, CopyState.HELD),
+        copy__state__in=OPEN,
         member__mailbox__isnull=False,
     )
     if copy_ids is not None:
         moved = moved.filter(copy__in=copy_ids)
-    ids = list(moved.values_list("pk", flat=True))
-    return Delivery.unscoped.filter(pk__in=ids).update(copy=None)
+    rows = dict(moved.values_list("pk", "copy"))
+    if not rows:
+        return
+    Delivery.unscoped.filter(pk__in=list(rows)).update(copy=None)
+    attach_copies(mailing_id, draw_handle)
+    withdraw_empty(rows.values())
 
 
 def _join_existing(mailing_id: int) -> None:

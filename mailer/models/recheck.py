@@ -43,21 +43,24 @@ def withdraw_those_out(
 ) -> set[int]:
     """Withdraw every delivery whose member the rule no longer lets in, with the reason; the ids of copies touched.
 
-    A copy that nobody rides on any more is withdrawn with the last of them. A member who was erased is out.
-    Call it inside `writing()`, with at most a few thousand deliveries.
+    Who has no mailbox any more is listed for printing instead; a member who was erased is out. A copy that nobody
+    rides on any more is withdrawn with the last of them. Call it inside `writing()`, with at most a few thousand.
     """
     rows = list(deliveries.values_list("pk", "member", "copy"))
     members = [member for _, member, _ in rows if member is not None]
-    now_out = dict(decided(rule, today, allow_list).filter(pk__in=members).values_list("pk", "reason"))
+    judged = decided(rule, today, allow_list).filter(pk__in=members).values_list("pk", "outcome", "reason")
+    today_says = {member: (outcome, reason) for member, outcome, reason in judged}
     touched: set[int] = set()
-    by_reason: dict[str, list[int]] = {}
+    changes: dict[tuple[Outcome, str], list[int]] = {}
     for delivery, member, copy in rows:
-        reason = now_out.get(member, NOT_IN_REGION)
-        if reason:
-            by_reason.setdefault(reason, []).append(delivery)
-            touched.add(copy)
-    for reason, ids in by_reason.items():
-        Delivery.unscoped.filter(pk__in=ids).update(outcome=Outcome.WITHDRAWN, reason=reason)
+        says, reason = today_says.get(member, (Outcome.EXCLUDED, NOT_IN_REGION))
+        if says == Outcome.CARRIED:
+            continue
+        becomes = Outcome.UNMAILABLE if says == Outcome.UNMAILABLE else Outcome.WITHDRAWN
+        changes.setdefault((becomes, reason), []).append(delivery)
+        touched.add(copy)
+    for (becomes, reason), ids in changes.items():
+        Delivery.unscoped.filter(pk__in=ids).update(outcome=becomes, reason=reason)
     withdraw_empty(touched)
     return touched
 

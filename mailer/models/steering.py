@@ -48,7 +48,7 @@ def next_to_send(now: datetime) -> Mailing | None:
     """The mailing that has waited longest and has something to hand over now."""
     queued = Copy.unscoped.filter(mailing=OuterRef("pk"), state=CopyState.QUEUED)
     rested = Q(wait_until=None) | Q(wait_until__lte=now)
-    return in_state(_S.SENDING).filter(Exists(queued)).filter(rested).first()
+    return in_state(_S.SENDING).filter(Exists(queued)).filter(rested, not_after__gt=now).first()
 
 
 def is_sending(mailing_id: int) -> bool:

@@ -96,9 +96,7 @@ class Office:
 
     def written(self, author: Actor, slug: str = "chairs-newsletter", region: str | None = None) -> int:
         """An issue."""
-        return new_issue(
-            author, self.house, slug, LETTER, region=region, now=self.now, draw_word=self.draw.word
-        ).number
+        return new_issue(author, self.house, slug, LETTER, region=region, now=self.now, draw_word=self.draw.word).number
 
     def scheduled(self, author: Actor, slug: str = "chairs-newsletter", region: str | None = None) -> int:
         """An issue that is scheduled an hour ahead."""
