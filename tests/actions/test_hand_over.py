@@ -1,0 +1,333 @@
+"""Every answer at every step becomes the right outcome, and a fault of ours blames nobody (T3-T6, T19, B12)."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from mailer import access
+from mailer.actions.adopt_lists import is_adopted
+from mailer.actions.hand_over import SendingRefused
+from mailer.actions.steer_mailing import resume
+from mailer.core.reply import Step, parse
+from mailer.models import Bounce, Copy, Event, Mailbox
+from mailer.models.site import Site
+from mailer.transport.memory import (
+    Behaviour,
+    accepts,
+    defers,
+    drops_after_final_dot,
+    drops_before_final_dot,
+    refuses,
+)
+from mailer.transport.relay import FaultKind, RelayFault
+from tests.actions.office import Office, copy_to
+from tests.world import NOW, TODAY, Draw, anne, join, stream
+
+pytestmark = pytest.mark.django_db
+ANN = "ann@example.org"
+
+
+def one(office: Office, *behaviours: Behaviour, others: int = 0) -> int:
+    news = stream(office.house)
+    join(office.house, "Ann Smith", ANN, consents=[news])
+    for n in range(others):
+        join(office.house, f"Other {n}", f"o{n}@example.org", consents=[news])
+    office.relay.script(ANN, *behaviours)
+    return office.begun(anne())
+
+
+def hangs_up(step: Step) -> Behaviour:
+    return Behaviour(step, None, kept=False)
+
+
+_STEPS = (Step.MAIL, Step.RCPT, Step.DATA, Step.FINAL_DOT)
+_TABLE: list[tuple[Behaviour, str, str]] = [
+    *((refuses("421 4.3.2 Closing", step), "deferred", "") for step in (*_STEPS, Step.BODY)),
+    *((refuses("451 4.7.1 Later", step), "deferred", "") for step in _STEPS),
+    *((refuses("475 Odd", step), "deferred", "") for step in _STEPS),
+    *((hangs_up(step), "deferred", "") for step in (Step.MAIL, Step.RCPT, Step.DATA, Step.BODY)),
+    (drops_after_final_dot(kept=True), "uncertain", ""),
+    (drops_after_final_dot(kept=False), "uncertain", ""),
+    (accepts("250"), "accepted", ""),
+    (accepts("299 2.0.0 Odd but fine"), "accepted", ""),
+    (accepts("250 2.1.5 Fine"), "accepted", ""),
+    (refuses("550 5.1.1 Unknown"), "refused", "hard"),
+    (refuses("550 4.1.1 Unknown"), "refused", "unclassified_permanent"),
+    (refuses("450 5.2.2 Full"), "deferred", ""),
+    (refuses("599 5.99.999 Odd"), "refused", "unclassified_permanent"),
+    (refuses("550 5.1.1 Unknown", Step.FINAL_DOT), "refused", "hard"),
+    (refuses("552 5.2.2 Full"), "refused", "soft"),
+    (refuses("550 5.7.1 Blocked"), "held", ""),
+    (refuses("554 5.7.26 Unsigned", Step.FINAL_DOT), "held", ""),
+    (refuses("550 5.4.5 Quota"), "held", ""),
+    (refuses("530 5.7.0 Log in first", Step.MAIL), "held", ""),
+    (refuses("550 5.1.1 Who are you", Step.MAIL), "held", ""),
+    (refuses("552 5.3.4 Too big", Step.MAIL), "held", ""),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "state", "bounce"), _TABLE, ids=lambda value: str(value)[:60])
+def test_an_answer_becomes_its_outcome_and_blames_only_whom_it_speaks_of(
+    office: Office, behaviour: Behaviour, state: str, bounce: str
+) -> None:
+    one(office, behaviour)
+    office.sender.work()
+    copy = copy_to(ANN)
+    assert copy.state == state
+    assert [row.kind for row in Bounce.unscoped.all()] == ([bounce] if bounce else [])
+    box = Mailbox.unscoped.get()
+    assert (box.deliverability == "undeliverable") == (bounce == "hard")
+    assert box.soft_count == {"": 0, "hard": box.soft_count, "soft": 1, "unclassified_permanent": 2}[bounce]
+    if behaviour.reply is not None:
+        assert copy.reply_code == behaviour.reply.code
+        assert behaviour.reply.text.startswith(copy.reply_text)
+    assert copy.attempts == 1
+
+
+def test_a_deferred_letter_goes_again_as_the_same_letter_at_another_date(office: Office) -> None:
+    one(office, defers(), defers(), accepts())
+    seen = []
+    while copy_to(ANN).state != "accepted":
+        office.send_all()
+        seen.append(office.now)
+        copy = copy_to(ANN)
+        if copy.next_attempt_at:
+            office.now = copy.next_attempt_at - timedelta(seconds=1)
+            office.ring()
+            assert not office.sender.work()
+            office.now = copy.next_attempt_at
+            office.ring()
+    letters = [dict(line.split(b": ", 1) for line in _head(e.payload)) for e in office.relay.handed]
+    assert len(letters) == 3
+    assert len({head[b"Message-ID"] for head in letters}) == 1
+    assert len({head[b"Date"] for head in letters}) == 3
+    assert timedelta(minutes=30) <= seen[1] - seen[0] <= timedelta(minutes=50)
+    assert timedelta(hours=2) <= seen[2] - seen[1] <= timedelta(hours=3)
+
+
+def _head(payload: bytes) -> list[bytes]:
+    lines = payload.partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ").split(b"\r\n")
+    return [line for line in lines if b": " in line]
+
+
+def test_a_letter_that_is_always_deferred_expires(office: Office) -> None:
+    issue = one(office, defers())
+    ends = office.mailing(issue).not_after
+    for _ in range(60):
+        office.send_all()
+        again = copy_to(ANN).next_attempt_at
+        if again is None:
+            break
+        assert again <= ends
+        office.now = again
+        office.ring()
+    assert copy_to(ANN).state == "expired"
+    assert office.mailing(issue).state == "sent"
+    assert not Bounce.unscoped.exists()
+
+
+def test_an_exhausted_quota_is_tried_again_tomorrow(office: Office) -> None:
+    one(office, refuses("550 5.4.5 Daily quota"), accepts())
+    office.send_all()
+    assert copy_to(ANN).state == "held"
+    office.now += timedelta(hours=23)
+    office.ring()
+    assert not office.sender.work()
+    office.now += timedelta(hours=1, minutes=1)
+    office.ring()
+    office.send_all()
+    assert copy_to(ANN).state == "accepted"
+
+
+def test_a_relay_that_refuses_everyone_pauses_the_mailing_and_names_nobody(office: Office) -> None:
+    news = stream(office.house)
+    for n in range(8):
+        box = f"o{n}@example.org"
+        join(office.house, f"Other {n}", box, consents=[news])
+        office.relay.script(box, refuses(f"550 5.7.1 <{box}>: blocked"), accepts())
+    issue = office.begun(anne())
+    office.send_all()
+    mailing = office.mailing(issue)
+    assert mailing.state == "paused"
+    assert "5.7.1" in mailing.state_reason
+    assert "example.org" not in mailing.state_reason
+    assert "example.org" not in repr(list(Event.unscoped.values_list("details", flat=True)))
+    assert not Bounce.unscoped.exists()
+    resume(access.actor_by_email("anne@example.org", TODAY), office.house, issue, office.now)
+    office.send_all()
+    assert office.mailing(issue).state == "sent"
+    assert len(office.reached()) == 8
+
+
+def fault(*, retry_later: bool) -> RelayFault:
+    if retry_later:
+        return RelayFault("Cannot be reached.", kind=FaultKind.UNREACHABLE, retry_later=True, step=Step.CONNECT)
+    reply = parse(b"535 5.7.8 Wrong password\r\n")
+    return RelayFault("Wrong password.", kind=FaultKind.AUTH, retry_later=False, step=Step.AUTH, reply=reply)
+
+
+def test_a_wrong_password_pauses_and_blames_nobody(office: Office) -> None:
+    issue = one(office, accepts(), others=3)
+    office.relay.fault = fault(retry_later=False)
+    office.send_all()
+    assert office.mailing(issue).state == "paused"
+    assert "password" in office.mailing(issue).state_reason
+    assert {row.state for row in Copy.unscoped.all()} == {"queued"}
+    assert not Bounce.unscoped.exists()
+    office.relay.fault = None
+    resume(access.actor_by_email("anne@example.org", TODAY), office.house, issue, office.now)
+    office.send_all()
+    assert len(office.reached()) == 4
+
+
+def test_a_relay_that_cannot_be_reached_is_left_alone_for_a_while(office: Office) -> None:
+    issue = one(office, accepts(), others=3)
+    office.relay.fault = fault(retry_later=True)
+    attempts = 0
+
+    def counted() -> None:
+        nonlocal attempts
+        attempts += 1
+
+    office.relay.connecting = counted
+    for _ in range(5):
+        office.send_all()
+        office.now += timedelta(seconds=5)
+    assert attempts == 1
+    office.relay.fault = None
+    office.now += timedelta(minutes=1)
+    office.send_all()
+    assert office.mailing(issue).state == "sent"
+    assert [row.attempts for row in Copy.unscoped.all()] == [1] * 4
+
+
+def test_days_without_a_relay_do_not_use_up_the_time_for_trying(office: Office) -> None:
+    one(office, defers(), accepts())
+    office.relay.fault = fault(retry_later=True)
+    office.send_all()
+    assert copy_to(ANN).first_attempt_at is None
+    office.now += timedelta(hours=1)
+    office.relay.fault = None
+    office.send_all()
+    assert copy_to(ANN).first_attempt_at == office.now
+
+
+def test_a_server_that_hangs_up_is_met_again_and_nobody_is_forgotten(office: Office) -> None:
+    issue = one(office, drops_before_final_dot(), accepts(), others=9)
+    for _ in range(4):
+        office.send_all()
+        office.now += timedelta(hours=1)
+        office.ring()
+    assert office.mailing(issue).state == "sent"
+    assert office.relay.copies == {ANN: 1} | {f"o{n}@example.org": 1 for n in range(9)}
+
+
+def test_a_copy_that_cannot_be_written_is_held_alone(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mailer.core.personalise import Builder, CopyError
+
+    issue = one(office, accepts(), others=3)
+    real = Builder.build
+
+    def build(self: Builder, values: Any) -> bytes:
+        if values.address == ANN:
+            raise CopyError("The name cannot stand in a letter.")
+        return real(self, values)
+
+    monkeypatch.setattr(Builder, "build", build)
+    office.send_all()
+    assert copy_to(ANN).state == "held"
+    assert "cannot stand" in copy_to(ANN).reply_text
+    assert len(office.reached()) == 3
+    assert office.mailing(issue).state == "sending"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, SystemExit])
+@pytest.mark.parametrize("step", [Step.RCPT, Step.FINAL_DOT])
+def test_a_letter_cut_off_after_its_final_dot_is_in_doubt_and_not_sent_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch, error: type[BaseException], step: Step
+) -> None:
+    """Whatever breaks in the worker itself while it waits for the answer."""
+    from mailer.transport.memory import MemorySession
+
+    one(office, accepts(), others=2)
+    real = MemorySession.hand_over
+
+    def breaks(self: MemorySession, envelope: Any, before_final_dot: Any) -> Any:
+        if envelope.recipient != ANN:
+            return real(self, envelope, before_final_dot)
+        if step is Step.FINAL_DOT:
+            real(self, envelope, before_final_dot)
+        raise error
+
+    monkeypatch.setattr(MemorySession, "hand_over", breaks)
+    with pytest.raises(error):
+        office.send_all()
+    monkeypatch.undo()
+    assert copy_to(ANN).state == ("uncertain" if step is Step.FINAL_DOT else "queued")
+    office.send_all()
+    assert office.relay.copies == {ANN: 1, "o0@example.org": 1, "o1@example.org": 1}
+
+
+def test_the_worker_ends_cleanly_in_mid_claim(office: Office) -> None:
+    issue = one(office, accepts(), others=6)
+    asked = False
+
+    def stopping() -> bool:
+        return asked
+
+    def stop() -> None:
+        nonlocal asked
+        asked = True
+
+    office.relay.meanwhile[3] = stop
+    sender = office.sender
+    sender.stopping = stopping
+    sender.work()
+    assert len(office.relay.handed) == 3
+    chair = access.actor_by_email("anne@example.org", TODAY)
+    assert office.report(chair, issue).copies == {"accepted": 3, "queued": 4}
+    office.send_all()
+    assert len(office.relay.copies) == 7
+    assert set(office.relay.copies.values()) == {1}
+
+
+def test_a_worker_with_other_list_files_sends_nothing(office: Office) -> None:
+    one(office, accepts())
+    Site.unscoped.update(lists_digest="0" * 64)
+    assert not is_adopted(office.house)
+    with pytest.raises(SendingRefused, match="list files"):
+        office.sender.work()
+    assert office.relay.connections == 0
+
+
+def test_a_clock_with_other_list_files_prepares_nothing(office: Office) -> None:
+    join(office.house, "Ann Smith", ANN, consents=[stream(office.house)])
+    issue = office.scheduled(anne())
+    Site.unscoped.update(lists_digest="0" * 64)
+    office.now += timedelta(hours=1)
+    office.ring()
+    assert office.mailing(issue).state == "scheduled"
+
+
+def test_the_letters_of_a_crowd_name_nobody_else(office: Office) -> None:
+    """F18: one recipient a letter, and no other member's address anywhere in its octets; F14: no Message-ID twice."""
+    news = stream(office.house)
+    draw = Draw(7)
+    boxes = [f"{draw.word().lower()}.{n}@example.{('org', 'net', 'com')[n % 3]}" for n in range(200)]
+    for n, box in enumerate(boxes):
+        join(office.house, f"Person Number{n}", box, consents=[news], at=NOW - timedelta(days=9))
+    office.begun(anne())
+    office.send_all()
+    assert office.relay.copies == dict.fromkeys(boxes, 1)
+    ids = set()
+    for envelope in office.relay.caught:
+        whole = envelope.payload.replace(b"=\r\n", b"").replace(b"\r\n ", b" ")
+        named = [box for box in boxes if box.encode() in whole]
+        assert named == [envelope.recipient]
+        head = _head(envelope.payload)
+        assert [line for line in head if line.lower().startswith((b"to:", b"cc:", b"bcc:"))] == [
+            next(line for line in head if line.startswith(b"To: "))
+        ]
+        ids.update(line for line in head if line.startswith(b"Message-ID: "))
+    assert len(ids) == len(boxes)
