@@ -27,12 +27,12 @@ from mailer.core.listfile import stream_number
 from mailer.core.schedule import RETRY_CALENDAR
 from mailer.demo import mailbag
 from mailer.demo.mailbag import Item
-from mailer.demo.people import NEWSLETTER, NOTICES
-from mailer.demo.stage import Stage
+from mailer.demo.people import CHAIR, NEWSLETTER, NOTICES
+from mailer.demo.stage import Stage, draw
 
 EAST = "east-of-england"
 #: How far ahead of their minute the two letters are scheduled.
-_AHEAD = timedelta(seconds=1)
+_AHEAD = timedelta(seconds=0.7)
 _RETRY = RETRY_CALENDAR.first[0].most
 #: Reasons that say that somebody left.
 _GONE = (Reason.LEFT, Reason.SUPPRESSED)
@@ -49,6 +49,8 @@ class Sending:
     name: str
     author: Actor
     issue: int
+    list: str
+    region: str | None
     list_id: str
 
 
@@ -61,7 +63,7 @@ class Story:
         self.left = 0
         self.bounces: Counter[str] = Counter()
         self._sima = self._office("sima@example.org", "Sima Rahman", Role.SECRETARY)
-        self._anne = self._office("anne@example.org", "Anne Calloway", Role.CHAIR)
+        self._anne = self._office(CHAIR, "Anne Calloway", Role.CHAIR)
         self._ella = self._office("ella@example.org", "Ella Thistlewood", Role.COORDINATOR, EAST)
         self._bart = self._office("bart@example.org", "Bart Osei", Role.COORDINATOR, "norfolk")
 
@@ -91,7 +93,7 @@ class Story:
         return self._stage.clock.now()
 
     def _ring(self) -> None:
-        keep_time(self._house, now=self._now(), draw=self._stage.draw, draw_word=_draw_word)
+        keep_time(self._house, now=self._now(), draw=draw, draw_word=_draw_word)
 
     def _office(self, email: str, name: str, role: Role, *regions: str) -> Actor:
         now = self._now()
@@ -120,22 +122,22 @@ class Story:
             self._house,
             self._stage.cast.csv.encode(),
             now=self._now(),
-            draw=self._stage.draw,
+            draw=draw,
             draw_subject=partial(secrets.token_hex, 16),
         )
         people, unproven = len(done.changes.new), len(done.file.complaints)
-        return f"Sima, secretary, imports {people} people; {unproven} consents without evidence do not count."
+        return f"Sima, secretary, imports {people} people; {unproven} unproven consents do not count."
 
     def _write_newsletter(self) -> str:
         subject = self._write(self._anne, "Newsletter", "newsletter", NEWSLETTER, None)
-        return f"Anne, chair, writes to everybody: “{subject}”."
+        return f"Anne, chair, writes to everyone: “{subject}”."
 
     def _write_notice(self) -> str:
         try:
             self._write(self._bart, "", "notice", NOTICES, EAST)
         except NotAllowed:
-            subject = self._write(self._ella, "Local notice", "notice", NOTICES, EAST)
-            return f"Ella writes to the East of England; Bart, of Norfolk only, was refused: “{subject}”."
+            subject = self._write(self._ella, "Notice", "notice", NOTICES, EAST)
+            return f"Ella writes to the East of England: “{subject}”; Bart of Norfolk may not."
         raise StoryBroken("The coordinator of Norfolk was allowed to write to the whole East of England.")
 
     def _write(self, actor: Actor, name: str, file: str, slug: str, region: str | None) -> str:
@@ -145,7 +147,7 @@ class Story:
         listfile = house.library.lists[slug]
         place = None if region is None else house.library.regions.by_slug[region].number
         facts = house.facts(listfile, house.library.streams[stream_number(listfile.id, place)])
-        self.sendings.append(Sending(name, actor, issue.number, facts.list_id))
+        self.sendings.append(Sending(name, actor, issue.number, slug, region, facts.list_id))
         return issue.subject
 
     def _send(self) -> Iterator[str]:
@@ -156,9 +158,10 @@ class Story:
         told: list[str] = []
         while self._stage.sender.work():
             caught = self.caught(news)
-            if readers and (line := readers[0](caught)):
-                told.append(line)
-                del readers[0]
+            for reader in tuple(readers):
+                if line := reader(caught):
+                    told.append(line)
+                    readers.remove(reader)
         self._ring()
         if readers:
             raise StoryBroken("The newsletter was over before its readers could leave it.")
@@ -174,6 +177,7 @@ class Story:
         for sending in self.sendings:
             schedule(sending.author, house, sending.issue, at, now=now)
         self._ring()
+        _get(self._stage.site.pages)
         time.sleep(max(0.0, (minute - self._now()).total_seconds()))
         self._ring()
 
@@ -182,17 +186,18 @@ class Story:
         for sending in self.sendings:
             copies.update(reports.issue_report(sending.author, self._house, sending.issue).mailings[0].copies)
         return (
-            f"Both leave on the minute: {copies['accepted']} letters accepted, {copies['refused']} refused,"
-            f" {copies['deferred']} told to come later."
+            f"On the minute both leave: {copies['accepted']} letters accepted, {copies['refused']} refused,"
+            f" {copies['deferred']} deferred."
         )
 
     def _household_leaves(self, caught: dict[str, Item]) -> str:
         """RFC 8058: the mail program of a shared mailbox sends one POST, without cookie or page."""
-        for household in self._stage.cast.households:
-            if item := caught.get(household[0].address):
-                _post(item.leave_url, {"List-Unsubscribe": "One-Click"})
-                return f"A household of {len(household)} leaves by one click: one farewell letter, a way back for each."
-        return ""
+        household = max(self._stage.cast.households, key=len)
+        item = caught.get(household[0].address)
+        if item is None:
+            return ""
+        _post(item.leave_url, {"List-Unsubscribe": "One-Click"})
+        return f"A household of {len(household)} leaves by one click; one farewell offers each a way back."
 
     def _one_leaves(self, caught: dict[str, Item]) -> str:
         """Half-way through the newsletter, a reader opens its link and leaves everything; her notice already waits."""
@@ -202,24 +207,24 @@ class Story:
             return ""
         _get(item.leave_url)
         _post(item.leave_url, {"extent": "everything"})
-        return f"{leaver.name} leaves everything by her letter's link: her notice, already waiting, is withdrawn."
+        return f"{leaver.name} leaves everything by link; her waiting notice is withdrawn."
 
     def _try_again(self) -> str:
         self._stage.clock.move_on(self._now() + _RETRY)
         before = self._stage.server.server_counted
         self.go_on()
         late = self._stage.server.server_counted - before
-        return f"The clock is moved on {_RETRY.seconds // 60} minutes: {late} letters told to come later are accepted."
+        return f"The clock moves on {_RETRY.seconds // 60} minutes: {late} deferred letters are accepted."
 
     def _read_what_came_back(self) -> str:
         self._stage.server.deliver_bounces(self._now())
         self.bounces = Counter(report.kind for report in poll(self._house, self._now()))
         self._ring()
         kinds = ", ".join(f"{count} {_KINDS.get(kind, kind)}" for kind, count in sorted(self.bounces.items()))
-        return f"{self.bounces.total()} answers came back and were read: {kinds}."
+        return f"{self.bounces.total()} answers come back and are read: {kinds}."
 
 
-_KINDS = {"hard": "bounced", "soft": "failed", "complaint": "complained", "autoreply": "away", "none": "only late"}
+_KINDS = {"hard": "bounced", "soft": "failed", "complaint": "complained", "autoreply": "away", "none": "late"}
 
 
 def _draw_word() -> str:

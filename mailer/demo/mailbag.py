@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email import policy
-from email.message import EmailMessage
+from email.header import decode_header, make_header
+from email.message import EmailMessage, Message
 from email.parser import BytesHeaderParser, BytesParser
+from email.utils import parseaddr
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -27,18 +29,16 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A caught letter or a report, by its header fields."""
+    """A caught letter or a report, by its header fields; `who` is whom a letter is to, or whom a report is from."""
 
     name: str
     path: Path
     sort: Sort
     list_id: str
     recipient: str
-    to: str
+    who: str
     subject: str
     leave_url: str
-    message_id: str
-    about: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,7 @@ def opened(item: Item) -> Opened:
     message = BytesParser(policy=policy.default).parsebytes(raw)
     head = raw.partition(b"\r\n\r\n")[0].decode("utf-8", "replace").replace("\r\n", "\n")
     if item.sort is Sort.REPORT and message.is_multipart():
-        parts = [part.get_payload(decode=True) or _of_parts(part) for part in message.iter_parts()]
-        return Opened(head, "\n\n".join(_words(part) for part in parts), "")
+        return Opened(head, "\n\n".join(map(_words, message.iter_parts())), "")
     return Opened(head, _body(message, "plain"), _body(message, "html"))
 
 
@@ -73,22 +72,35 @@ def _paths(maildir: Path) -> Iterator[Path]:
 
 @lru_cache(maxsize=4096)
 def _item(path: Path) -> Item:
-    head = BytesHeaderParser(policy=policy.default).parsebytes(path.read_bytes())
+    head = BytesHeaderParser(policy=policy.compat32).parsebytes(path.read_bytes())
+    fields = {name: str(head[name] or "") for name in _FIELDS}
     name = path.name[: len("letter.000000")]
-    list_id = _inside(str(head["List-Id"] or ""))
+    list_id = _inside(fields["List-Id"])
     sort = Sort.REPORT if name.startswith("bounce") else Sort.LETTER if list_id else Sort.FAREWELL
     return Item(
         name=name.replace(".", "-"),
         path=path,
         sort=sort,
         list_id=list_id,
-        recipient=str(head["Delivered-To"] or ""),
-        to=str(head["To"] or ""),
-        subject=str(head["Subject"] or ""),
-        leave_url=_inside(str(head["List-Unsubscribe"] or "")),
-        message_id=_inside(str(head["Message-ID"] or "")),
-        about=_inside(str(head["In-Reply-To"] or "")),
+        recipient=fields["Delivered-To"],
+        who=_who(fields["From" if sort is Sort.REPORT else "To"]),
+        subject=_decoded(fields["Subject"]),
+        leave_url=_inside(fields["List-Unsubscribe"]),
     )
+
+
+_FIELDS = ("Delivered-To", "From", "To", "Subject", "List-Id", "List-Unsubscribe")
+
+
+def _who(field: str) -> str:
+    """A name, or where there is none the address."""
+    name, address = parseaddr(field)
+    return _decoded(name) or address
+
+
+def _decoded(words: str) -> str:
+    # The parser of policy.default puts a blank between two encoded words of a name where there is none.
+    return str(make_header(decode_header(words)))
 
 
 def _inside(value: str) -> str:
@@ -102,10 +114,8 @@ def _body(message: EmailMessage, subtype: str) -> str:
     return "" if part is None else str(part.get_content())
 
 
-def _of_parts(part: EmailMessage) -> bytes:
-    payload = part.get_payload()
-    return b"\n".join(each.as_bytes() for each in payload) if isinstance(payload, list) else str(payload).encode()
-
-
-def _words(part: bytes) -> str:
-    return part.decode("utf-8", "replace").replace("\r\n", "\n").strip()
+def _words(part: Message) -> str:
+    """A part of a report as it stands there; the parts of its parts too."""
+    inner = part.get_payload(decode=True)
+    octets = inner if isinstance(inner, bytes) else part.as_bytes()
+    return octets.decode("utf-8", "replace").replace("\r\n", "\n").strip()

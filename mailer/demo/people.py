@@ -20,6 +20,8 @@ from mailer.demo.server import Behaviour
 MEMBERS = 200
 NEWSLETTER = "chairs-newsletter"
 NOTICES = "local-notices"
+#: Who sees everything, and whose eyes the pages borrow.
+CHAIR = "anne@example.org"
 
 
 class Role(StrEnum):

@@ -19,7 +19,7 @@ _WORDS = {
 }
 
 
-def delivery_status(  # noqa: PLR0913 - the fields that RFC 3464 asks for
+def delivery_status(
     original: bytes,
     *,
     recipient: str,
@@ -98,7 +98,7 @@ def out_of_office(original: bytes, *, recipient: str, return_path: str, now: dat
     return _octets("\n".join((*head, "", body)))
 
 
-def _head(  # noqa: PLR0913, PLR0917 - one line each
+def _head(
     return_path: str, subject: str, sender: str, now: datetime, boundary: str, host: str = REPORTING_MTA
 ) -> list[str]:
     return [
