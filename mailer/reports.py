@@ -7,12 +7,12 @@ from datetime import datetime
 from mailer import access
 from mailer.access import Actor
 from mailer.core.aim import aim
-from mailer.core.audience import IN_WORDS, NotACandidate, Out, Rule, Unmailable, decide
-from mailer.core.delivery import Outcome
+from mailer.core.audience import IN_WORDS, NotACandidate, Out, Reason, Rule, Unmailable, decide
+from mailer.core.delivery import CopyState, Outcome
 from mailer.core.errors import MailerError
 from mailer.core.schedule import describe
 from mailer.house import House
-from mailer.models import Mailing, facts_of, figures
+from mailer.models import Mailing, facts_of, figures, recheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,41 @@ def issue_report(actor: Actor, house: House, number: int) -> IssueReport:
     rows = figures.mailings_of_issue(issue.pk)
     subject = figures.subject_of(issue.pk)
     return IssueReport(issue.pk, subject, issue.state, tuple(_figures(house, row) for row in rows))
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutLetter:
+    """Someone who did not get a sending, and why, as a person would say it."""
+
+    member: str
+    outcome: str
+    because: str
+
+
+_NO_MAILBOX = "we have no e-mail address for them: they get a printed letter"
+_LOST = {
+    CopyState.REFUSED: "their mail server refused it",
+    CopyState.BOUNCED: "it was accepted, then came back",
+    CopyState.EXPIRED: "their mail server put it off until the time for trying was over",
+    CopyState.UNCERTAIN: "nobody can say whether it arrived",
+    CopyState.HELD: "our own mail server refuses it for now",
+}
+
+
+def without_letter(actor: Actor, number: int) -> tuple[WithoutLetter, ...]:
+    """Everyone who is a candidate of an issue's sendings and has no letter, or none yet, by name."""
+    issue = access.issue(actor, number)
+    rows = (row for mailing in figures.mailings_of_issue(issue.pk) for row in figures.who_got_none(mailing.pk))
+    return tuple(WithoutLetter(name, outcome, _because(outcome, detail)) for name, outcome, detail in rows)
+
+
+def _because(outcome: str, detail: str) -> str:
+    if outcome == Outcome.UNMAILABLE:
+        return _NO_MAILBOX
+    if outcome in (Outcome.EXCLUDED, Outcome.WITHDRAWN):
+        return "they no longer live where it is for" if detail == recheck.NOT_IN_REGION else IN_WORDS[Reason(detail)]
+    words = _LOST.get(CopyState(outcome), "it waits")
+    return f"{words}: {detail}" if detail and outcome != CopyState.BOUNCED else words
 
 
 def _figures(house: House, mailing: Mailing) -> MailingFigures:
@@ -94,8 +129,7 @@ def explain(actor: Actor, house: House, slug: str, region: str | None, name: str
         case Out(reason):
             return Explanation(member.name, gets_it=False, because=IN_WORDS[reason])
         case Unmailable():
-            because = "we have no e-mail address for them: they get a printed letter"
-            return Explanation(member.name, gets_it=False, because=because)
+            return Explanation(member.name, gets_it=False, because=_NO_MAILBOX)
         case NotACandidate():
             return Explanation(member.name, gets_it=False, because="it is not for the regions they live in")
     title = house.library.streams[decision.stream].title
