@@ -31,6 +31,12 @@ def recover(house: House, now: datetime) -> int:
 
 
 def _settle(house: House, remains: Remains, now: datetime) -> int:
+    if not remains.legible:
+        count = outbox.doubt_claims(remains.worker, now) + outbox.doubt_notices(remains.worker, now)
+        record(
+            now, THE_CLOCK.reference, "worker's journal illegible", about="worker", number=remains.worker, copies=count
+        )
+        return count
     # A claim is in the journal before its first MAIL FROM, so of any other claim of this worker nothing was sent.
     outbox.give_back_claims(remains.worker, but=remains.claim)
     outbox.doubt_notices(remains.worker, now)

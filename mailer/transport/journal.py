@@ -42,11 +42,16 @@ class Mark(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Remains:
-    """What a dead worker's journal says: its name, its claim (0: it had begun none), and the mark of every copy."""
+    """What a dead worker's journal says: its name, its claim (0: it had begun none), and the mark of every copy.
+
+    Of a journal that is not `legible` (damaged, or no journal of ours) nothing follows: all that the worker held is in
+    doubt.
+    """
 
     worker: str
     claim: int
     marks: tuple[tuple[int, Mark], ...]
+    legible: bool = True
 
 
 class Journal:
@@ -56,12 +61,10 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.worker = worker
         self.path = folder / f"{worker}.journal"
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        self._file = _opened(self.path)
+        if not _is_settled(os.pread(self._file, _SIZE, 0)):
             os.close(self._file)
-            raise JournalError(f"Another process works as {worker}: give each worker its own name.") from error
+            raise JournalError(f"The journal of {worker} is not settled yet: recover first.")
         os.ftruncate(self._file, _SIZE)
         self._map = mmap.mmap(self._file, _SIZE)
         self._marks_at = 0
@@ -109,10 +112,35 @@ def left_behind(folder: Path) -> Iterator[Remains]:
             os.close(file)
 
 
+def _opened(path: Path) -> int:
+    """The file, locked; opened again if its last holder removed it before we had the lock."""
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(file)
+            raise JournalError(f"Another process works as {path.stem}: give each worker its own name.") from error
+        if os.fstat(file).st_nlink:
+            return file
+        os.close(file)
+
+
+def _is_settled(octets: bytes) -> bool:
+    """Whether a journal holds nothing: its worker had begun no claim, or had settled it."""
+    return not any(octets) or (len(octets) == _SIZE and _HEADER.unpack_from(octets)[::2] == (_MAGIC, 0))
+
+
 def _read(worker: str, octets: bytes) -> Remains:
+    if _is_settled(octets):
+        return Remains(worker, 0, ())
     magic, claim, count = _HEADER.unpack_from(octets) if len(octets) == _SIZE else (b"", 0, 0)
     if magic != _MAGIC or not 0 < count <= CAPACITY:
-        return Remains(worker, 0, ())
+        return Remains(worker, 0, (), legible=False)
     marks_at = _HEADER.size + count * _ID.size
     ids = (_ID.unpack_from(octets, _HEADER.size + index * _ID.size)[0] for index in range(count))
-    return Remains(worker, claim, tuple(zip(ids, map(Mark, octets[marks_at : marks_at + count]), strict=True)))
+    try:
+        marks = tuple(zip(ids, map(Mark, octets[marks_at : marks_at + count]), strict=True))
+    except ValueError:
+        return Remains(worker, 0, (), legible=False)
+    return Remains(worker, claim, marks)

@@ -1,0 +1,157 @@
+"""After a worker died: what was sent counts as sent, what was not goes again, and only the rest is in doubt (T6)."""
+
+import fcntl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mailer.actions.recover import recover
+from mailer.house import House
+from mailer.models import Copy, Event, outbox
+from mailer.models.base import writing
+from mailer.transport import journal as journals
+from mailer.transport.journal import Journal, Mark, Remains
+from tests.actions.office import Office
+from tests.world import anne, join, stream
+
+pytestmark = pytest.mark.django_db
+
+
+class Killed(BaseException):
+    """kill -9: nothing of ours runs any more."""
+
+
+def crowd(office: Office, count: int = 6) -> int:
+    for n in range(count):
+        join(office.house, f"Member {n}", f"m{n}@example.org", consents=[stream(office.house)])
+    return office.begun(anne())
+
+
+@pytest.fixture
+def remains(monkeypatch: pytest.MonkeyPatch) -> Callable[[Remains], None]:
+    """Let `recover` find this."""
+
+    def set_up(found: Remains) -> None:
+        monkeypatch.setattr("mailer.actions.recover.left_behind", lambda _folder: iter([found]))
+
+    return set_up
+
+
+@pytest.mark.parametrize("mark", list(Mark))
+def test_each_mark_becomes_its_state(office: Office, remains: Callable[[Remains], None], mark: Mark) -> None:
+    crowd(office, 1)
+    with writing():
+        claim, ids = outbox.claim(
+            office.mailing(Copy.unscoped.get().mailing.issue_id).pk,
+            "dead",
+            now=office.now,
+            lease=office.now - office.now,
+            most=9,
+        )
+    remains(Remains("dead", claim, ((ids[0], mark),)))
+    assert recover(office.house, office.now) == 1
+    expected = {
+        Mark.UNTOUCHED: "queued",
+        Mark.FINAL_DOT: "uncertain",
+        Mark.ACCEPTED: "accepted",
+        Mark.NOT_NOW: "deferred",
+        Mark.REFUSED: "held",
+    }
+    assert Copy.unscoped.get().state == expected[mark]
+    before = list(Copy.unscoped.values())
+    recover(office.house, office.now)
+    assert list(Copy.unscoped.values()) == before
+
+
+def test_a_claim_that_is_not_in_the_journal_was_never_begun(office: Office, remains: Callable[[Remains], None]) -> None:
+    issue = crowd(office, 3)
+    with writing():
+        outbox.claim(office.mailing(issue).pk, "dead", now=office.now, lease=office.now - office.now, most=9)
+    remains(Remains("dead", 0, ()))
+    recover(office.house, office.now)
+    assert {row.state for row in Copy.unscoped.all()} == {"queued"}
+    office.send_all()
+    assert set(office.relay.copies.values()) == {1}
+    assert len(office.relay.copies) == 3
+
+
+def test_what_an_illegible_journal_held_is_in_doubt(office: Office, remains: Callable[[Remains], None]) -> None:
+    issue = crowd(office, 3)
+    with writing():
+        outbox.claim(office.mailing(issue).pk, "dead", now=office.now, lease=office.now - office.now, most=2)
+    remains(Remains("dead", 0, (), legible=False))
+    assert recover(office.house, office.now) == 2
+    assert sorted(row.state for row in Copy.unscoped.all()) == ["queued", "uncertain", "uncertain"]
+    assert Event.unscoped.filter(verb="worker's journal illegible").exists()
+
+
+@pytest.mark.parametrize("nth", [1, 3, 6])
+@pytest.mark.parametrize("moment", ["claimed", "before the letter", "final dot", "answered", "before writing"])
+def test_killed_at_any_moment_nobody_gets_it_twice_and_nobody_is_forgotten(
+    house: House, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, nth: int
+) -> None:
+    """The worker's own clean-up does not run: only the journal is left."""
+    from mailer.actions import hand_over
+
+    issue = crowd(office)
+    _kill(monkeypatch, office, moment, nth)
+    monkeypatch.setattr(hand_over._Round, "_write_down", lambda *_: None)
+    office.journal.close()
+    office.journal = Journal(house.journals, "worker-1")
+    with pytest.raises(Killed):
+        office.sender.work()
+    monkeypatch.undo()
+    fcntl.flock(office.journal._file, fcntl.LOCK_UN)  # the lock goes with the process; its file stays
+    recover(house, office.now)
+    office.journal = Journal(tmp_path / "next", "worker-2")
+    office.ring()
+    office.send_all()
+    doubtful = {c.mailbox.address for c in Copy.unscoped.filter(state="uncertain").select_related("mailbox")}
+    assert len(doubtful) == (1 if moment == "final dot" else 0)
+    everyone = {f"m{n}@example.org" for n in range(6)}
+    assert set(office.relay.copies) | doubtful == everyone
+    assert max(office.relay.copies.values()) == 1
+    assert office.mailing(issue).state == "sent"
+    assert not list(house.journals.glob("*.journal"))
+
+
+def _kill(monkeypatch: pytest.MonkeyPatch, office: Office, moment: str, nth: int) -> None:
+    places: dict[str, tuple[object, str]] = {
+        "claimed": (Journal, "begin"),
+        "before the letter": (type(office.relay), "next_for"),
+        "final dot": (Journal, "mark"),
+        "answered": (Journal, "mark"),
+        "before writing": (journals.Journal, "clear"),
+    }
+    where, name = places[moment]
+    real = getattr(where, name)
+    seen = [0]
+
+    def dying(self: object, *args: object) -> object:
+        if moment in {"final dot", "answered"} and (args[1] is Mark.FINAL_DOT) != (moment == "final dot"):
+            return real(self, *args)
+        seen[0] += 1
+        due = 1 if moment in {"claimed", "before writing"} else nth
+        if seen[0] < due:
+            return real(self, *args)
+        if moment in {"final dot", "answered"}:
+            real(self, *args)
+        raise Killed
+
+    if moment == "before writing":
+        # Killed when the last letter was answered and before anything reached the database.
+        from mailer.actions import hand_over
+
+        monkeypatch.setattr(hand_over._Round, "_rest_if_useless", lambda _: None)
+        monkeypatch.setattr(hand_over._Round, "run", _run_and_die(hand_over._Round.run))
+        return
+    monkeypatch.setattr(where, name, dying)
+
+
+def _run_and_die(run: Callable[[object], bool]) -> Callable[[object], bool]:
+    def dying(self: object) -> bool:
+        run(self)
+        raise Killed
+
+    return dying

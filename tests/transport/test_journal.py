@@ -1,0 +1,133 @@
+"""The journal survives its worker, belongs to one, and never speaks of what it does not know."""
+
+import fcntl
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from mailer.transport.journal import CAPACITY, Journal, JournalError, Mark, left_behind
+
+IDS = (7, 2**40, 9)
+
+
+def abandoned(folder: Path, *marks: tuple[int, Mark]) -> Path:
+    """A journal whose worker is dead: the lock is gone, the file is there."""
+    journal = Journal(folder, "w1")
+    journal.begin(41, IDS)
+    for index, mark in marks:
+        journal.mark(index, mark)
+    os.close(os.dup(journal._file))
+    fcntl.flock(journal._file, fcntl.LOCK_UN)
+    return journal.path
+
+
+def test_a_dead_workers_marks_are_read(tmp_path: Path) -> None:
+    path = abandoned(tmp_path, (0, Mark.ACCEPTED), (2, Mark.FINAL_DOT))
+    (remains,) = left_behind(tmp_path)
+    assert (remains.worker, remains.claim, remains.legible) == ("w1", 41, True)
+    assert remains.marks == ((7, Mark.ACCEPTED), (2**40, Mark.UNTOUCHED), (9, Mark.FINAL_DOT))
+    assert not path.exists()
+    assert list(left_behind(tmp_path)) == []
+
+
+def test_the_layout_is_as_written_down(tmp_path: Path) -> None:
+    octets = abandoned(tmp_path, (1, Mark.REFUSED)).read_bytes()
+    assert struct.unpack_from("<8sqq", octets) == (b"MAILJRN1", 41, 3)
+    assert struct.unpack_from("<qqq", octets, 24) == IDS
+    assert octets[48:51] == bytes([0, 4, 0])
+
+
+def test_a_living_workers_journal_is_left_alone(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "w1")
+    journal.begin(41, IDS)
+    assert list(left_behind(tmp_path)) == []
+    assert journal.path.exists()
+
+
+def test_two_workers_of_one_name_are_refused(tmp_path: Path) -> None:
+    first = Journal(tmp_path, "w1")
+    with pytest.raises(JournalError, match="own name"):
+        Journal(tmp_path, "w1")
+    first.close()
+    Journal(tmp_path, "w1")
+
+
+def test_a_journal_that_was_not_settled_is_not_written_over(tmp_path: Path) -> None:
+    abandoned(tmp_path, (0, Mark.ACCEPTED))
+    with pytest.raises(JournalError, match="settled"):
+        Journal(tmp_path, "w1")
+    (remains,) = left_behind(tmp_path)
+    assert remains.marks[0] == (7, Mark.ACCEPTED)
+    Journal(tmp_path, "w1")
+
+
+def test_a_journal_removed_while_it_was_opened_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process settles and removes the file between our open and our lock."""
+    (tmp_path / "w1.journal").touch()
+    real, calls = fcntl.flock, []
+
+    def flock(file: int, how: int) -> None:
+        if not calls:
+            (tmp_path / "w1.journal").unlink()
+        calls.append(how)
+        real(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    journal = Journal(tmp_path, "w1")
+    monkeypatch.undo()
+    assert os.fstat(journal._file).st_ino == journal.path.stat().st_ino
+
+
+def test_a_settled_journal_goes_with_its_worker(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "w1")
+    journal.begin(1, IDS)
+    journal.clear()
+    journal.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unsettled_journal_stays(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "w1")
+    journal.begin(1, IDS)
+    journal.close()
+    (remains,) = left_behind(tmp_path)
+    assert remains.claim == 1
+
+
+def test_a_claim_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "w1")
+    journal.begin(1, range(CAPACITY))
+    with pytest.raises(JournalError):
+        journal.begin(2, range(CAPACITY + 1))
+
+
+@pytest.mark.parametrize("content", [b"", bytes(24), bytes(9000)], ids=["empty", "short zeros", "zeros"])
+def test_a_journal_that_was_never_begun_says_that_nothing_was(tmp_path: Path, content: bytes) -> None:
+    """Killed between opening and the first mark."""
+    (tmp_path / "w1.journal").write_bytes(content)
+    (remains,) = left_behind(tmp_path)
+    assert (remains.claim, remains.marks, remains.legible) == (0, (), True)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda octets: octets[:40],
+        lambda octets: octets[:-1],
+        lambda octets: b"\x7fELF" + octets[4:],
+        lambda octets: octets[:16] + struct.pack("<q", -1) + octets[24:],
+        lambda octets: octets[:16] + struct.pack("<q", CAPACITY + 1) + octets[24:],
+        lambda octets: octets[:48] + b"\xff" + octets[49:],
+    ],
+    ids=["truncated", "one short", "foreign", "negative", "too many", "unknown mark"],
+)
+def test_a_damaged_journal_says_so(tmp_path: Path, damage: object) -> None:
+    path = abandoned(tmp_path, (0, Mark.ACCEPTED))
+    assert callable(damage)
+    path.write_bytes(damage(path.read_bytes()))
+    (remains,) = left_behind(tmp_path)
+    assert not remains.legible
+    assert remains.marks == ()
+    assert not path.exists()
