@@ -6,10 +6,12 @@ time, in one thread with a database connection of its own; a ring that comes lat
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from django.db import DatabaseError, close_old_connections
@@ -57,8 +59,8 @@ class Bell:
         self._scheduler.start()
 
     def shut_down(self) -> None:
-        """Ring no more; waits for the ring that is on."""
-        self._scheduler.shutdown(wait=True)
+        """Ring no more. A ring that is on ends by itself: to wait for it here would hold the locks that it may need."""
+        self._scheduler.shutdown(wait=False)
 
     def ring(self) -> None:
         """Do what is due, and ring again sooner if something is due within the second."""
@@ -83,7 +85,8 @@ class Bell:
         due = following if isinstance(following, datetime) else None
         seconds = next_wake(now, due)
         if 0 < seconds < LONGEST_SLEEP:
-            self._scheduler.modify_job("bell", next_run_time=now + timedelta(seconds=seconds))
+            with suppress(JobLookupError):  # shut down meanwhile
+                self._scheduler.modify_job("bell", next_run_time=now + timedelta(seconds=seconds))
 
     def _guarded(self, doing: str, job: Callable[[], object]) -> object:
         """A database that is away, or a fault of ours, does not silence the bell: it is said, and rings slow down."""

@@ -33,6 +33,8 @@ from mailer.worker.patience import Patience
 _LOG = logging.getLogger("mailer.worker")
 #: Seconds for the letter in hand after the signal to stop; `mailer run` waits longer than that before it kills.
 LAST_LETTER = 10.0
+#: How often a resting worker looks whether it is to stop.
+_GLANCE = 0.1
 
 Tell = Callable[[str, Mapping[str, object]], None]
 
@@ -48,8 +50,10 @@ def run(house: House, tell: Tell = _silent) -> int:
     worker = Worker(house, lambda: connect(relay), signers)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, worker.stop_on_signal)
+    signal.signal(signal.SIGALRM, _end_as_if_killed)
     tell("The worker runs; SIGTERM or Ctrl-C ends it cleanly.", {"event": "working", "pid": os.getpid()})
     status = worker.run()
+    signal.setitimer(signal.ITIMER_REAL, 0)
     tell("The worker has ended; nothing is in its hands.", {"event": "stopped"})
     return status
 
@@ -61,31 +65,23 @@ class Worker:
     house: House
     connect: Callable[[], HandsOver]
     signers: Sequence[Signer]
-    stopping: threading.Event = field(default_factory=threading.Event)
+    stopping: bool = False
     #: Set when there may be something to send.
     awake: threading.Event = field(default_factory=threading.Event)
     _patience: Patience = field(default_factory=Patience)
 
     def stop_on_signal(self, _signal: int, _frame: FrameType | None) -> None:
-        """Begin to stop; a second signal changes nothing."""
-        if self.stopping.is_set():
-            return
-        self.stop()
-        timer = threading.Timer(LAST_LETTER, _end_as_if_killed)
-        timer.daemon = True
-        timer.start()
-
-    def stop(self) -> None:
-        """Begin to stop."""
-        self.stopping.set()
-        self.awake.set()
+        """Begin to stop; a second signal changes nothing. No lock is taken: this thread may be holding it."""
+        if not self.stopping:
+            self.stopping = True
+            signal.setitimer(signal.ITIMER_REAL, LAST_LETTER)
 
     def run(self) -> int:
         """Ring and send until stopped."""
         bell = Bell(self.house, self.awake.set)
         bell.start()
         try:
-            while not self.stopping.is_set():
+            while not self.stopping:
                 self._work_under_one_name()
         finally:
             bell.shut_down()
@@ -104,7 +100,8 @@ class Worker:
             self._patience.failed()
             _LOG.error("the sender: the database: %s; tried again in %.1f s", error, self._patience.pause)
             close_old_connections()
-            self.stopping.wait(self._patience.pause)
+            while self._patience.is_resting() and not self.stopping:
+                time.sleep(_GLANCE)
 
     def _sender(self, journal: Journal) -> Sender:
         return Sender(
@@ -115,12 +112,12 @@ class Worker:
             time.monotonic,
             chance.handle,
             self.signers,
-            self.stopping.is_set,
+            lambda: self.stopping,
         )
 
     def _send(self, sender: Sender) -> None:
         try:
-            while not self.stopping.is_set():
+            while not self.stopping:
                 self.awake.clear()
                 busy = sender.work()
                 self._patience.succeeded()
@@ -131,6 +128,6 @@ class Worker:
             sender.rest()
 
 
-def _end_as_if_killed() -> None:
+def _end_as_if_killed(_signal: int, _frame: FrameType | None) -> None:
     _LOG.warning("The relay does not answer; the worker ends without it. Its journal says which letter is in doubt.")
     os._exit(0)
