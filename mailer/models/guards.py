@@ -4,7 +4,7 @@ SQLite drops a table's triggers when a migration rebuilds it, so `mailer migrate
 migration and `mailer check` proves them by a refused UPDATE. PostgreSQL's TRUNCATE is refused too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from django.db import DatabaseError, connection, transaction
@@ -36,6 +36,15 @@ _UNCHANGING = (
     "mailer_wording",
     "mailer_revision",
 )
+#: The keys by which SQLite's REPLACE would write over a row, without asking the triggers for UPDATE or DELETE.
+_KEYS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "mailer_consententry": (("id",),),
+    "mailer_consentevidence": (("entry_id",),),
+    "mailer_seal": (("id",), ("chain", "first_row")),
+    "mailer_event": (("id",),),
+    "mailer_wording": (("id",), ("mailing_list_id", "version")),
+    "mailer_revision": (("id",), ("issue_id", "number")),
+}
 _UNDELETED = ("mailer_consententry", "mailer_seal", "mailer_event", "mailer_wording", "mailer_revision")
 _MACHINES = (
     ("mailer_copy", COPY),
@@ -98,8 +107,16 @@ def _guards() -> Iterator[_Guard]:
         yield _Guard(table, "UPDATE", f"{table} is never changed")
     for table in _UNDELETED:
         yield _Guard(table, "DELETE", f"{table} is never deleted from")
+    if connection.vendor == "sqlite":
+        for table, keys in _KEYS.items():
+            yield _Guard(table, "INSERT", f"{table} is never written over", _is_there(table, keys))
     for table, machine in _MACHINES:
         yield _Guard(table, "UPDATE", f"no such transition of a {machine.name}", _forbidden_step(machine))
+
+
+def _is_there(table: str, keys: tuple[tuple[str, ...], ...]) -> str:
+    same = " OR ".join("(" + " AND ".join(f"{name} = NEW.{name}" for name in key) + ")" for key in keys)
+    return f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608 - names of our own, above
 
 
 def _forbidden_step(machine: Machine) -> str:
