@@ -12,7 +12,7 @@ from django.http.request import UnreadablePostError
 #: One click is 26 octets, our own forms less, and either as multipart/form-data some 200.
 LARGEST = 16 * 1024
 
-_UNREADABLE = (BadRequest, SuspiciousOperation, MultiPartParserError, UnreadablePostError, ValueError)
+_UNREADABLE = (BadRequest, SuspiciousOperation, MultiPartParserError, UnreadablePostError)
 
 
 def fields(request: HttpRequest) -> dict[str, str]:

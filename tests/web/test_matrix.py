@@ -49,6 +49,17 @@ MATRIX = [
     Row("back/<str:token>", "/back/{undo}", LINK, exempt=True),
 ]
 
+#: The demo's pages are there only where the demo runs, for everybody on that machine; elsewhere they are nowhere.
+NOWHERE = (404,) * len(METHODS)
+DEMO = [
+    Row("demo/", "/demo/", NOWHERE),
+    Row("demo/none/", "/demo/none/", NOWHERE),
+    Row("demo/letters/", "/demo/letters/", NOWHERE),
+    Row("demo/letters/<slug:name>/", "/demo/letters/x/", NOWHERE),
+    Row("demo/letters/<slug:name>/html", "/demo/letters/x/html", NOWHERE),
+    Row("demo/letters/<slug:name>/source", "/demo/letters/x/source", NOWHERE),
+]
+
 ROLES: dict[str, Callable[[], Client]] = {
     "anonymous": lambda: Client(enforce_csrf_checks=True, headers={"host": "news.example.org"}),
 }
@@ -64,21 +75,26 @@ def routes(resolver: URLResolver, before: str = "") -> Iterator[tuple[str, URLPa
             yield route, each
 
 
+def everywhere() -> list[tuple[str, URLPattern]]:
+    """Every pattern of the product and of its demo."""
+    return [*routes(get_resolver()), *routes(get_resolver("mailer.demo.urls"), "demo/")]
+
+
 def test_every_route_has_a_row_and_every_row_a_route() -> None:
-    assert {route for route, _ in routes(get_resolver())} == {row.route for row in MATRIX}
+    assert {route for route, _ in everywhere()} == {row.route for row in MATRIX + DEMO}
 
 
 def test_exactly_the_listed_routes_take_forms_from_elsewhere() -> None:
-    exempt = {route for route, each in routes(get_resolver()) if getattr(each.callback, "csrf_exempt", False)}
+    exempt = {route for route, each in everywhere() if getattr(each.callback, "csrf_exempt", False)}
     assert exempt == {row.route for row in MATRIX if row.exempt} == {"u/example", "u/<str:token>", "back/<str:token>"}
 
 
 def test_every_role_has_its_column() -> None:
-    assert all(len(getattr(row, role)) == len(METHODS) for row in MATRIX for role in ROLES)
+    assert all(len(getattr(row, role)) == len(METHODS) for row in MATRIX + DEMO for role in ROLES)
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("row", MATRIX, ids=lambda row: row.path)
+@pytest.mark.parametrize("row", MATRIX + DEMO, ids=lambda row: row.path)
 def test_every_address_answers_as_its_row_says(office: Office, row: Row, role: str) -> None:
     join(office.house, "Ann Smith", "ann@example.org", consents=[stream(office.house)])
     office.begun(anne())
