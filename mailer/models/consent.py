@@ -75,7 +75,7 @@ class Seal(Table):
 
 
 class Subscription(Table):
-    """What the ledger says now for one member and one stream; `actions.rebuild` can make it anew."""
+    """What the ledger says now for one member and one stream; `models.ledger.rebuild` can make it anew."""
 
     member = models.ForeignKey(Member, models.CASCADE, related_name="+")
     stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")

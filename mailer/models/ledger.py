@@ -3,6 +3,9 @@
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
+
+from django.db.models import QuerySet
 
 from mailer.core.audience import SubscriptionState
 from mailer.core.consent import GENESIS, Article9, Channel, Entry, Kind, PecrBasis, seal, state_after
@@ -37,21 +40,48 @@ def append(member: Member, entry: Entry, *, salt: bytes = b"", evidence: str = "
 
 
 def _follow(member: Member, stream: int) -> None:
-    rows = list(lines(member.subject).filter(stream=stream).order_by("pk"))
-    state = state_after(as_entry(row) for row in rows)
-    wanted = Kind.WITHDRAWN if state is SubscriptionState.LEFT else None
-    basis = max(
-        (row for row in rows if (row.kind == Kind.WITHDRAWN) == (wanted is Kind.WITHDRAWN)),
-        key=lambda row: row.at,
-    )
+    state, basis = _word(list(lines(member.subject).filter(stream=stream)))
     Subscription.unscoped.update_or_create(
         member=member, stream_id=stream, defaults={"state": state, "entry": basis, "since": basis.at}
     )
 
 
-def lines(subject: str):  # type: ignore[no-untyped-def]
+def _word(rows: Sequence[ConsentEntry]) -> tuple[SubscriptionState, ConsentEntry]:
+    """What the lines of one member and stream say, and the line that says it."""
+    left = state_after(as_entry(row) for row in rows) is SubscriptionState.LEFT
+    basis = max((row for row in rows if (row.kind == Kind.WITHDRAWN) == left), key=lambda row: row.at)
+    return (SubscriptionState.LEFT if left else SubscriptionState.ACTIVE), basis
+
+
+def rebuild() -> int:
+    """Make the subscriptions anew from the ledger, and from nothing else; how many were not as it says.
+
+    Call it inside `writing()`. A subject that no member has any more was erased, and subscribes to nothing.
+    """
+    bump(Counter.CHANGES)
+    members = dict(Member.unscoped.values_list("subject", "pk"))
+    have = {(row.member_id, row.stream_id): row for row in Subscription.unscoped.all()}
+    wrong = 0
+    rows = ConsentEntry.unscoped.order_by("subject", "stream", "pk").iterator(chunk_size=2000)
+    for (subject, stream), group in groupby(rows, key=lambda row: (row.subject, row.stream_id)):
+        member = members.get(subject)
+        if member is None:
+            continue
+        state, basis = _word(list(group))
+        row = have.pop((member, stream), None)
+        if row is None or (row.state, row.entry_id, row.since) != (state, basis.pk, basis.at):
+            wrong += 1
+            Subscription.unscoped.update_or_create(
+                member_id=member, stream_id=stream, defaults={"state": state, "entry": basis, "since": basis.at}
+            )
+    Subscription.unscoped.filter(pk__in=[row.pk for row in have.values()]).delete()
+    return wrong + len(have)
+
+
+def lines(subject: str) -> QuerySet[ConsentEntry]:
     """The lines of one subject, oldest first."""
-    return ConsentEntry.unscoped.filter(subject=subject).order_by("pk")
+    rows: QuerySet[ConsentEntry] = ConsentEntry.unscoped.filter(subject=subject)
+    return rows.order_by("pk")
 
 
 def as_entry(row: ConsentEntry) -> Entry:
@@ -93,9 +123,11 @@ def seal_ledger(now: datetime) -> str:
 
 def broken_seal() -> Seal | None:
     """The first batch whose rows are no longer those that were sealed, None if the chain holds."""
-    head = GENESIS
+    head, end = GENESIS, 0
     for batch in Seal.unscoped.filter(chain=Seal.Chain.CONSENT).order_by("first_row"):
-        rows = ConsentEntry.unscoped.filter(pk__gte=batch.first_row, pk__lte=batch.last_row).order_by("pk")
+        # From the end of the last batch: a line slipped in between two batches belongs to none.
+        rows = ConsentEntry.unscoped.filter(pk__gt=end, pk__lte=batch.last_row).order_by("pk")
+        end = batch.last_row
         head = seal(head, _canonical(list(rows)))
         if head != batch.head:
             return batch  # type: ignore[no-any-return]
