@@ -1,6 +1,7 @@
 """`mailer web` and `mailer run`: the pages, and two supervised processes."""
 
 import signal
+import socket
 import sys
 from types import FrameType
 from urllib.parse import urlsplit
@@ -29,13 +30,12 @@ def web(desk: Desk, *, listen: str | None) -> None:
     host, port = _place(desk.house.config, listen)
     app = TrustedProxies(get_wsgi_application(), desk.config.site.trusted_proxies)
     try:
-        server = create_server(
-            app, host=host, port=port, threads=_THREADS, ident="", clear_untrusted_proxy_headers=False
-        )
+        bound = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise CannotListen(
             f"Cannot answer at {host}:{port}: {error.strerror}. Name another place with --listen."
         ) from error
+    server = create_server(app, sockets=[bound], threads=_THREADS, ident="", clear_untrusted_proxy_headers=False)
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     url = f"http://{f'[{host}]' if ':' in host else host}:{server.effective_port}/"
