@@ -1,0 +1,56 @@
+"""After a database error the journal is settled before anything more is sent; names are never used twice."""
+
+from pathlib import Path
+
+import pytest
+from django.db import OperationalError
+
+from mailer.house import House
+from mailer.transport.journal import Journal, Mark
+from mailer.transport.memory import MemoryRelay
+from mailer.worker import chance, process
+from mailer.worker.process import Worker
+
+
+class BrokenSender:
+    """A sender whose database fails after the final dot of a letter was answered."""
+
+    def __init__(self, _house: House, journal: Journal, *_: object) -> None:
+        self.journal = journal
+
+    def work(self) -> bool:
+        self.journal.begin(7, [1, 2])
+        self.journal.mark(0, Mark.ACCEPTED)
+        raise OperationalError("the database is away")
+
+    def rest(self) -> None: ...
+
+
+def test_a_database_error_leaves_what_was_sent_in_the_journal_and_it_is_settled_first(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mailer.transport.journal import left_behind
+
+    told = []
+    worker = Worker(house, MemoryRelay().connect, ())
+    monkeypatch.setattr(House, "journals", tmp_path)
+    monkeypatch.setattr(process, "Sender", BrokenSender)
+    monkeypatch.setattr(process, "close_old_connections", lambda: None)
+    monkeypatch.setattr(process, "recover", lambda *_: told.extend(left_behind(tmp_path)))
+    monkeypatch.setattr(process.time, "sleep", lambda _: setattr(worker, "stopping", True))
+    worker._work_under_one_name()
+    assert told == [], "nobody had left anything behind at the start"
+    worker._work_under_one_name()
+    assert [(remains.claim, remains.marks) for remains in told] == [(7, ((1, Mark.ACCEPTED), (2, Mark.UNTOUCHED)))]
+
+
+def test_two_workers_never_have_one_name_and_it_fits_its_column() -> None:
+    names = {chance.worker_name() for _ in range(1000)}
+    assert len(names) == 1000
+    assert max(map(len, names)) <= 64
+
+
+def test_words_are_such_as_the_compiler_takes() -> None:
+    assert len({chance.word() for _ in range(1000)}) == 1000
+    assert all(word.isalnum() and word[0].isalpha() and len(word) == 24 for word in (chance.word() for _ in range(50)))
+    assert all(0 <= chance.handle() < 2**64 for _ in range(50))
