@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
-from http.client import HTTPConnection
 from importlib.resources import files
-from urllib.parse import urlencode, urlsplit
 
 from mailer import access, reports
 from mailer.access import Actor, NotAllowed
@@ -21,13 +19,13 @@ from mailer.actions.schedule_mailing import schedule
 from mailer.actions.write_issue import new_issue
 from mailer.core.audience import Reason
 from mailer.core.delivery import Outcome
-from mailer.core.errors import MailerError
 from mailer.core.listfile import Office as Role
 from mailer.core.listfile import stream_number
 from mailer.core.schedule import RETRY_CALENDAR
-from mailer.demo import mailbag
+from mailer.demo import mailbag, reader
 from mailer.demo.mailbag import Item
 from mailer.demo.people import CHAIR, NEWSLETTER, NOTICES
+from mailer.demo.reader import StoryBroken
 from mailer.demo.stage import Stage, draw
 
 EAST = "east-of-england"
@@ -36,10 +34,6 @@ _AHEAD = timedelta(seconds=0.7)
 _RETRY = RETRY_CALENDAR.first[0].most
 #: Reasons that say that somebody left.
 _GONE = (Reason.LEFT, Reason.SUPPRESSED)
-
-
-class StoryBroken(MailerError, RuntimeError):
-    """Something in the demo did not go as it must."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +131,7 @@ class Story:
             self._write(self._bart, "", "notice", NOTICES, EAST)
         except NotAllowed:
             subject = self._write(self._ella, "Notice", "notice", NOTICES, EAST)
-            return f"Ella writes to the East of England: “{subject}”; Bart of Norfolk may not."
+            return f"Ella writes to the East: “{subject}”. Bart of Norfolk may not."
         raise StoryBroken("The coordinator of Norfolk was allowed to write to the whole East of England.")
 
     def _write(self, actor: Actor, name: str, file: str, slug: str, region: str | None) -> str:
@@ -154,16 +148,16 @@ class Story:
         """Both letters are due at one minute. Between handfuls of the newsletter two of its readers act on it."""
         self._schedule()
         news = self.sendings[0]
-        readers: list[Callable[[dict[str, Item]], str]] = [self._household_leaves, self._one_leaves]
+        waiting: list[Callable[[dict[str, Item]], str]] = [self._household_leaves, self._one_leaves]
         told: list[str] = []
         while self._stage.sender.work():
             caught = self.caught(news)
-            for reader in tuple(readers):
-                if line := reader(caught):
+            for act in tuple(waiting):
+                if line := act(caught):
                     told.append(line)
-                    readers.remove(reader)
+                    waiting.remove(act)
         self._ring()
-        if readers:
+        if waiting:
             raise StoryBroken("The newsletter was over before its readers could leave it.")
         yield self._first_round()
         yield from told
@@ -177,14 +171,16 @@ class Story:
         for sending in self.sendings:
             schedule(sending.author, house, sending.issue, at, now=now)
         self._ring()
-        _get(self._stage.site.pages)
+        reader.get(self._stage.site.pages)
         time.sleep(max(0.0, (minute - self._now()).total_seconds()))
         self._ring()
 
+    def _copies(self, sending: Sending) -> Counter[str]:
+        """The copies of a sending by state."""
+        return Counter(reports.issue_report(sending.author, self._house, sending.issue).mailings[0].copies)
+
     def _first_round(self) -> str:
-        copies: Counter[str] = Counter()
-        for sending in self.sendings:
-            copies.update(reports.issue_report(sending.author, self._house, sending.issue).mailings[0].copies)
+        copies = sum(map(self._copies, self.sendings), Counter())
         return (
             f"On the minute both leave: {copies['accepted']} letters accepted, {copies['refused']} refused,"
             f" {copies['deferred']} deferred."
@@ -196,17 +192,17 @@ class Story:
         item = caught.get(household[0].address)
         if item is None:
             return ""
-        _post(item.leave_url, {"List-Unsubscribe": "One-Click"})
+        reader.post(item.leave_url, {"List-Unsubscribe": "One-Click"})
         return f"A household of {len(household)} leaves by one click; one farewell offers each a way back."
 
     def _one_leaves(self, caught: dict[str, Item]) -> str:
         """Half-way through the newsletter, a reader opens its link and leaves everything; her notice already waits."""
         leaver = self._stage.cast.leaver
         item = caught.get(leaver.address)
-        if item is None or 2 * len(caught) < len(self._stage.cast.people) // 2:
+        if item is None or 2 * len(caught) < self._copies(self.sendings[0]).total():
             return ""
-        _get(item.leave_url)
-        _post(item.leave_url, {"extent": "everything"})
+        reader.get(item.leave_url)
+        reader.post(item.leave_url, {"extent": "everything"})
         return f"{leaver.name} leaves everything by link; her waiting notice is withdrawn."
 
     def _try_again(self) -> str:
@@ -229,25 +225,3 @@ _KINDS = {"hard": "bounced", "soft": "failed", "complaint": "complained", "autor
 
 def _draw_word() -> str:
     return f"Q{secrets.token_hex(12)}Z"
-
-
-def _get(url: str) -> None:
-    _ask("GET", url, None)
-
-
-def _post(url: str, fields: dict[str, str]) -> None:
-    _ask("POST", url, urlencode(fields))
-
-
-def _ask(method: str, url: str, body: str | None) -> None:
-    parts = urlsplit(url)
-    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=10)
-    headers = {"Content-Type": "application/x-www-form-urlencoded"} if body is not None else {}
-    try:
-        connection.request(method, parts.path, body, headers)
-        answer = connection.getresponse()
-        answer.read()
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise StoryBroken(f"The page behind a letter's link answered {answer.status} to {method}.")

@@ -101,6 +101,11 @@ class DemoSite:
         """Where reports come back to."""
         return self.folder / "bounces"
 
+    def close(self) -> None:
+        """Let go of the port and the folder; what lies in it stays until the next demo."""
+        self.listening.close()
+        os.close(self.lock)
+
     def configure(self, smtp_port: int) -> Path:
         """Write the configuration; the file."""
         file = self.folder / "config.toml"

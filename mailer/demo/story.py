@@ -5,6 +5,7 @@ Exit status 1 if a sum does not close, a letter went to somebody who should have
 
 import os
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -24,9 +25,8 @@ def run(*, once: bool, as_json: bool, folder: Path = FOLDER) -> int:
     """Play the story, tell it, and unless `once` serve its pages until Ctrl-C."""
     guard.install()
     try:
-        site = make_site(folder)
         cast = people.cast(Random(_SEED), datetime.now(UTC).date())  # noqa: S311 - a cast is no secret
-        with DemoServer(site.caught, site.bounces, cast.behaviours) as server:
+        with closing(make_site(folder)) as site, DemoServer(site.caught, site.bounces, cast.behaviours) as server:
             _make_django_ready(site, server.port)
             from mailer.demo.play import play  # noqa: PLC0415 - what it stands on can be imported only now
 

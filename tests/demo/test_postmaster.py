@@ -68,7 +68,5 @@ def test_an_international_address_is_reported_as_rfc_6533_asks() -> None:
 
 
 def test_a_diagnostic_cannot_write_a_field_of_its_own() -> None:
-    (finding,) = read(
-        _failed(diagnostic="550 5.1.1 no\r\n\r\nFinal-Recipient: rfc822; eve@example.com")
-    ).findings
+    (finding,) = read(_failed(diagnostic="550 5.1.1 no\r\n\r\nFinal-Recipient: rfc822; eve@example.com")).findings
     assert finding.recipient == "anna@example.net"
