@@ -51,6 +51,13 @@ class Actor:
             wanted = " or ".join(role.value for role in roles)
             raise NotAllowed(f"This is for the {wanted}; {self.name} holds no such office today.")
 
+    def needs_reach(self, roles: Iterable[Role], region: int | None) -> None:
+        """Refuse unless one of these roles is held, and reaches this region (None: the whole organisation)."""
+        wanted = sorted(roles)
+        self.needs(*wanted)
+        if not self.scope_as(wanted).allows(region):
+            raise NotAllowed(f"The office that {self.name} holds for this does not reach there.")
+
     def scope_as(self, roles: Iterable[Role]) -> Scope:
         """How far those of these roles that are held reach together."""
         return _together(self.reach[role] for role in roles if role in self.reach)

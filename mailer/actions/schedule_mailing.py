@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError
 
 from mailer import access
-from mailer.access import Actor, NotAllowed
+from mailer.access import Actor
 from mailer.actions.compose import list_of
 from mailer.core.aim import aim
 from mailer.core.errors import MailerError
@@ -48,10 +48,8 @@ def schedule(
     """Schedule an issue for a local wall time of the organisation's zone."""
     issue = access.issue(actor, number)
     listfile = list_of(house, issue)
-    actor.needs(*sorted(listfile.writers))
+    actor.needs_reach(listfile.writers, issue.region_id)
     scope = actor.scope_as(listfile.writers)
-    if not scope.allows(issue.region_id):
-        raise NotAllowed(f"{actor.name} may not write to {issue.region.name if issue.region else 'everyone'}.")
     zone, sending = house.config.organisation.time_zone, house.config.sending
     due = local_time(at, zone)
     # A person names a minute, and the one we are in has not passed.

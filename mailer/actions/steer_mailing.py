@@ -72,7 +72,7 @@ def send_again_to_uncertain(actor: Actor, house: House, number: int, now: dateti
 
 def _mailing(actor: Actor, house: House, number: int) -> Mailing:
     issue = access.issue(actor, number)
-    actor.needs(*sorted(list_of(house, issue).writers))
+    actor.needs_reach(list_of(house, issue).writers, issue.region_id)
     mailing = mailing_of(issue)
     if mailing is None:
         raise SteeringRefused(f"Issue {number} was never scheduled.")
