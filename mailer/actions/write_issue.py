@@ -6,7 +6,7 @@ from datetime import datetime
 from mailer import access
 from mailer.access import Actor, NotAllowed
 from mailer.actions.compose import DrawWord, compile_for
-from mailer.core import blocks
+from mailer.core import blocks, header
 from mailer.core.errors import MailerError
 from mailer.core.listfile import ListFile, stream_number
 from mailer.core.markup import parse
@@ -47,6 +47,8 @@ def new_issue(
     if not actor.scope_as(listfile.writers).allows(place.number if place else None):
         raise NotAllowed(f"{actor.name} may not write to {place.name if place else 'the whole organisation'}.")
     said = parse(text)
+    # What no header can hold is refused now, not when it is due.
+    header.unstructured("Subject", said.subject)
     stream = house.library.streams[stream_number(listfile.id, place.number if place else None)]
     letter = compile_for(house, listfile, stream, said, draw_word())
     with writing():
