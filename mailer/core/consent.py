@@ -9,7 +9,7 @@ import hmac
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from mailer.core.audience import SubscriptionState
@@ -94,7 +94,7 @@ class Entry:
         """The octets that the chain covers: compact JSON, sorted keys, times in UTC with microseconds."""
         values = asdict(self)
         for key in ("at", "recorded_at"):
-            values[key] = values[key].isoformat(timespec="microseconds")
+            values[key] = values[key].astimezone(UTC).isoformat(timespec="microseconds")
         return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
