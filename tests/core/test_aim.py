@@ -1,4 +1,4 @@
-"""A letter is aimed within its author's scope, and at consents for where people live; then each answer has its order."""
+"""A letter is aimed within its author's scope, at consents for where people live; each answer has its order."""
 
 from pathlib import Path
 
