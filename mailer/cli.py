@@ -72,7 +72,7 @@ def _call(does: str, *, django: bool) -> Callable[..., None]:
         do = partial(door, shell, **options)
         click.get_current_context().exit((_guarded(do) if django else do()) or 0)
 
-    call.does = does  # type: ignore[attr-defined] - a test follows every line of the plan
+    call.does = does  # type: ignore[attr-defined]  # a test follows every line of the plan
     return call
 
 
@@ -95,6 +95,8 @@ def _desk(as_json: bool, by: str | None) -> "Desk":
 def _guarded(do: Callable[[], int | None]) -> int | None:
     from django.db import DatabaseError  # noqa: PLC0415 - as above
 
+    from mailer.actions.let_go import let_go  # noqa: PLC0415 - as above
+
     try:
         return do()
     except DatabaseError as error:
@@ -103,6 +105,8 @@ def _guarded(do: Callable[[], int | None]) -> int | None:
             f"The database cannot be used: {reason}\nIf this is a new site or a new version, run `mailer migrate`;"
             " `mailer check` says more."
         ) from error
+    finally:
+        let_go()
 
 
 def _plan(

@@ -17,6 +17,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from django.db import DatabaseError, close_old_connections
 
 from mailer.actions.keep_time import keep_time
+from mailer.actions.let_go import let_go
 from mailer.actions.recover import recover
 from mailer.actions.seal_ledger import seal_ledger
 from mailer.core.schedule import LONGEST_SLEEP, next_wake
@@ -27,6 +28,17 @@ from mailer.worker.patience import Patience
 _LOG = logging.getLogger("mailer.worker")
 _RECOVER_EVERY = 60
 _SEAL_EVERY = 600
+
+
+class _OneThread(ThreadPoolExecutor):  # type: ignore[misc]  # APScheduler has no types
+    """The thread in which all jobs run; the last thing it does is to let go of its connection."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def shutdown(self, wait: bool = True) -> None:
+        self._pool.submit(let_go)
+        super().shutdown(wait)
 
 
 @dataclass
@@ -43,7 +55,7 @@ class Bell:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(1)},
+            executors={"default": _OneThread()},
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
         )
 

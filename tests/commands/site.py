@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -60,13 +60,15 @@ class Site:
     """A folder with config.toml, and the command called in it."""
 
     folder: Path
-    environment: dict[str, str] = field(default_factory=dict)
+    database: str = ""
 
     @property
     def environ(self) -> dict[str, str]:
         """What the command finds in its environment: nothing of the test's own site."""
         own = {name: value for name, value in os.environ.items() if not name.startswith(("MAILER_", "DJANGO_"))}
-        return own | self.environment
+        if self.database:
+            own["MAILER_DATABASE__URL"] = os.environ["MAILER_TEST_DATABASE"].replace("/postgres?", f"/{self.database}?")
+        return own
 
     def call(self, *arguments: str, text: str | None = None) -> "subprocess.CompletedProcess[str]":
         """Call `mailer` and wait for its end."""
@@ -172,8 +174,7 @@ def make_site(folder: Path) -> Site:
 def copy_site(site: Site, folder: Path) -> Site:
     """The same site once more, with a database of its own."""
     shutil.copytree(site.folder, folder)
-    name = site.environment.get("MAILER_DATABASE__URL", "").rpartition("/")[2].partition("?")[0]
-    return Site(folder, new_database(template=name) if name else {})
+    return Site(folder, new_database(template=site.database))
 
 
 def login() -> str:
@@ -183,21 +184,14 @@ def login() -> str:
     return ours()
 
 
-def database_environment(name: str) -> dict[str, str]:
-    """The variable that names a database of the test's PostgreSQL server; none for SQLite."""
-    address = os.environ.get("MAILER_TEST_DATABASE", "")
-    if not address.startswith("postgresql:"):
-        return {}
-    return {"MAILER_DATABASE__URL": address.replace("/postgres?", f"/{name}?")}
+def new_database(template: str = "template1") -> str:
+    """The name of a new database on the tests' PostgreSQL server; none on SQLite, where the file makes itself."""
+    server = os.environ.get("MAILER_TEST_DATABASE", "")
+    if not server.startswith("postgresql:"):
+        return ""
+    import psycopg
 
-
-def new_database(template: str = "template1") -> dict[str, str]:
-    """A new database on PostgreSQL; on SQLite the file makes itself."""
     name = f"site_{uuid.uuid4().hex}"
-    environment = database_environment(name)
-    if environment:
-        import psycopg
-
-        with psycopg.connect(os.environ["MAILER_TEST_DATABASE"], autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[arg-type]
-    return environment
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[arg-type]
+    return name

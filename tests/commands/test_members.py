@@ -143,14 +143,14 @@ def test_a_proof_shows_words_channel_time_person_and_evidence(mailer: Mailer, ho
 def test_evidence_that_was_not_committed_to_is_found(mailer: Mailer, house: House) -> None:
     from mailer.core.consent import Kind, commitment
     from mailer.models.base import writing
-    from mailer.models.ledger import append
+    from mailer.models.ledger import Line, append
     from tests.world import _entry
 
     sima()
     member = join(house, "Zoë Adeyemi")
     line = _entry(member, stream(house), Kind.GIVEN, NOW, wording=1, committed=commitment(b"salt", "form 7"))
     with writing():
-        append(member, line, salt=b"salt", evidence="form 8")
+        append([Line(member, line, b"salt", "form 8")])
     proved = mailer("members", "proof", member.number, *BY)
     assert proved.exit_code == 1
     assert "NOT WHAT WAS COMMITTED" in proved.stdout

@@ -20,7 +20,7 @@ from tests.commands.site import DEADLINE
 
 @pytest.fixture
 def bell(house: House, monkeypatch: pytest.MonkeyPatch) -> Bell:
-    for name in ("recover", "seal_ledger", "close_old_connections"):
+    for name in ("recover", "seal_ledger", "close_old_connections", "let_go"):
         monkeypatch.setattr(bell_module, name, lambda *_: None)
     return Bell(house, lambda: None)
 
