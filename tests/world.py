@@ -17,7 +17,7 @@ from mailer.core.listfile import stream_number
 from mailer.house import House
 from mailer.models import Member, Wording, roll
 from mailer.models.base import writing
-from mailer.models.ledger import append
+from mailer.models.ledger import Line, append
 from mailer.models.outbox import signed
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
@@ -112,11 +112,11 @@ def join(
         address = parse(email)
         box = normal(address)
         fields = {
-            "mailbox": roll.mailbox_for(address, house.mailbox_hash(box), at),
+            "mailbox": roll.mailboxes_for([(address, house.mailbox_hash(box))], at)[box],
             "person_hash": house.person_hash(box, fold_name(name)),
         }
     with writing():
-        member = roll.create_member(
+        member = Member(
             handle=signed(draw.handle()),
             subject=draw.subject(),
             number=f"T{next(_numbers)}",
@@ -126,7 +126,7 @@ def join(
             created_at=at,
             **fields,
         )
-        roll.set_regions(member, [region_number(slug) for slug in regions], at.date())
+        roll.create_members([(member, frozenset(region_number(slug) for slug in regions))], at.date())
         for number in consents:
             consent(house, member, number, at)
         for number in left:
@@ -138,17 +138,13 @@ def join(
 def consent(house: House, member: Member, number: int, at: datetime) -> None:
     """They agree, on a paper form."""
     wording = Wording.unscoped.get(mailing_list=house.library.streams[number].list_id)
-    append(
-        member,
-        _entry(member, number, Kind.GIVEN, at, wording=wording.pk, committed=commitment(b"salt", "form 7")),
-        salt=b"salt",
-        evidence="form 7",
-    )
+    entry = _entry(member, number, Kind.GIVEN, at, wording=wording.pk, committed=commitment(b"salt", "form 7"))
+    append([Line(member, entry, b"salt", "form 7")])
 
 
 def withdraw(house: House, member: Member, number: int, at: datetime) -> None:
     """They leave, on the telephone."""
-    append(member, _entry(member, number, Kind.WITHDRAWN, at))
+    append([Line(member, _entry(member, number, Kind.WITHDRAWN, at))])
 
 
 def _entry(

@@ -1,6 +1,6 @@
 """Importing the secretary's file: one transaction, nobody revived, everything undecided said aloud (P12, P13)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
@@ -9,21 +9,24 @@ from mailer import access
 from mailer.access import Actor
 from mailer.actions.leave import Draw
 from mailer.core.address import Address, fold_name, normal
-from mailer.core.changeset import Changed, Changeset, Departure, New, plan
+from mailer.core.changeset import Changed, Changeset, New, plan
 from mailer.core.consent import Article9, Channel, Entry, Kind, PecrBasis, commitment
 from mailer.core.listfile import Office as Role
 from mailer.core.membercolumn import Column, StreamName
 from mailer.core.memberfile import read
 from mailer.core.membermatch import KnownMembers
-from mailer.core.memberrow import MemberFile, StatedConsent
+from mailer.core.memberrow import MemberFile
 from mailer.house import House
-from mailer.models import Member, SuppressionKind, Wording, roll
+from mailer.models import Mailbox, Member, SuppressionKind, Wording, roll
 from mailer.models.base import writing
-from mailer.models.ledger import append, draw_salt, record
+from mailer.models.ledger import Line, append, draw_salt, record
 from mailer.models.outbox import signed
 from mailer.models.site import Counter, bump
 
 _NOON, _LAST_MINUTE = time(12), time(23, 59, 59)
+
+#: People added in one go.
+_CHUNK = 500
 
 #: Called with how many of how many members are written, for a progress bar.
 Progress = Callable[[int, int], None]
@@ -115,9 +118,9 @@ class _Writer:
         """Write everything the change set decided."""
         bump(Counter.CHANGES)
         total = len(changes.new) + len(changes.changed)
-        for done, new in enumerate(changes.new):
-            self._add(new, changes.day)
-            progress(done + 1, total)
+        for start in range(0, len(changes.new), _CHUNK):
+            self._add(changes.new[start : start + _CHUNK], changes.day)
+            progress(min(start + _CHUNK, len(changes.new)), total)
         for done, changed in enumerate(changes.changed, start=len(changes.new)):
             self._change(changed, changes.day)
             progress(done + 1, total)
@@ -132,10 +135,15 @@ class _Writer:
             withheld=len(changes.withheld),
         )
 
-    def _add(self, new: New, today: date) -> None:
+    def _add(self, people: Sequence[New], today: date) -> None:
+        boxes = self._mailboxes([new.row.address for new in people])
+        made = [self._member(new, boxes) for new in people]
+        roll.create_members([(m, new.row.regions or frozenset()) for m, new in zip(made, people, strict=True)], today)
+        append([line for m, new in zip(made, people, strict=True) for line in self._lines(m, new)])
+
+    def _member(self, new: New, boxes: dict[str, Mailbox]) -> Member:
         row = new.row
-        name = row.name or ""
-        member = roll.create_member(
+        return Member(
             handle=signed(self._draw()),
             subject=self._draw_subject(),
             number=row.number,
@@ -144,24 +152,21 @@ class _Writer:
             postal_address=row.postal_address or "",
             language=row.language or "en-GB",
             created_at=self._now,
-            **self._named(name, row.address),
+            **self._named(row.name or "", row.address, boxes),
         )
-        if row.regions:
-            roll.set_regions(member, row.regions, today)
-        self._consent(member, new.consents, new.departures)
 
     def _change(self, changed: Changed, today: date) -> None:
         member = roll.member_by_id(changed.member.id)
         if changed.fields:
             self._change_fields(member, changed, today)
-        self._consent(member, changed.consents, changed.departures)
+        append(list(self._lines(member, changed)))
 
     def _change_fields(self, member: Member, changed: Changed, today: date) -> None:
         after = {change.column: change.after for change in changed.fields}
         values: dict[str, Any] = {_FIELDS[column]: value for column, value in after.items() if column in _FIELDS}
         if after.keys() & {Column.NAME, Column.EMAIL}:
             address = changed.row.address or changed.member.address
-            values |= self._named(str(after.get(Column.NAME, member.name)), address)
+            values |= self._named(str(after.get(Column.NAME, member.name)), address, self._mailboxes([address]))
             roll.carry_suppression(member.person_hash, values["person_hash"])
         if values:
             roll.change_member(member, **values)
@@ -177,38 +182,33 @@ class _Writer:
             fields=sorted(column.value for column in after),
         )
 
-    def _named(self, name: str, address: Address | None) -> dict[str, Any]:
+    def _mailboxes(self, addresses: Iterable[Address | None]) -> dict[str, Mailbox]:
+        hashed = [(a, self._house.mailbox_hash(normal(a))) for a in addresses if a is not None]
+        return roll.mailboxes_for(hashed, self._now)
+
+    def _named(self, name: str, address: Address | None, boxes: dict[str, Mailbox]) -> dict[str, Any]:
         """The fields that follow from name and address together."""
         folded = fold_name(name)
         values: dict[str, Any] = {"name": name, "folded_name": folded, "mailbox": None, "person_hash": ""}
         if address is not None:
             box = normal(address)
-            values["mailbox"] = roll.mailbox_for(address, self._house.mailbox_hash(box), self._now)
+            values["mailbox"] = boxes[box]
             values["person_hash"] = self._house.person_hash(box, folded)
         return values
 
-    def _consent(self, member: Member, consents: tuple[StatedConsent, ...], departures: tuple[Departure, ...]) -> None:
-        for consent in consents:
+    def _lines(self, member: Member, said: New | Changed) -> Iterator[Line]:
+        """What the ledger learns of a member."""
+        for consent in said.consents:
             salt = draw_salt()
             wording = self._wordings[self._list_id(consent.stream), consent.wording]
-            append(
-                member,
-                self._entry(
-                    member,
-                    consent.stream,
-                    Kind.GIVEN,
-                    consent.given,
-                    consent.channel,
-                    wording,
-                    commitment(salt, consent.evidence),
-                ),
-                salt=salt,
-                evidence=consent.evidence,
-            )
-        for departure in departures:
+            committed = commitment(salt, consent.evidence)
+            given, channel = consent.given, consent.channel
+            entry = self._entry(member, consent.stream, Kind.GIVEN, given, channel, wording, committed)
+            yield Line(member, entry, salt, consent.evidence)
+        for departure in said.departures:
             wording = self._newest_wording(departure.stream)
             channel = departure.channel or Channel.STAFF
-            append(member, self._entry(member, departure.stream, Kind.WITHDRAWN, departure.on, channel, wording))
+            yield Line(member, self._entry(member, departure.stream, Kind.WITHDRAWN, departure.on, channel, wording))
 
     def _entry(
         self,

@@ -16,7 +16,7 @@ from mailer.core.token import Purpose
 from mailer.house import House
 from mailer.models import ConsentEntry, Copy, Member, Notice, SuppressionReason, Undo, departure
 from mailer.models.base import writing
-from mailer.models.ledger import append, draw_salt, record
+from mailer.models.ledger import Line, append, draw_salt, record
 from mailer.models.outbox import unsigned
 from mailer.models.site import Counter, bump
 
@@ -100,8 +100,7 @@ def _title(house: House, copy: Copy) -> str:
 def _take_off(member: Member, how: _How) -> _Departed | None:
     streams = None if how.extent is Extent.EVERYTHING else map(int, how.copy.mailing.rule["streams"])
     subscriptions = departure.active(member, streams)
-    for subscription in subscriptions:
-        append(member, _withdrawal(member, subscription.entry, how))
+    append([Line(member, _withdrawal(member, subscription.entry, how)) for subscription in subscriptions])
     suppressed = how.extent is Extent.EVERYTHING and departure.suppress_person(
         member, SuppressionReason.LEFT_ALL, how.now
     )
@@ -227,21 +226,17 @@ def _restore(member: Member, stream: int, now: datetime) -> None:
     if basis is None:
         return
     salt, evidence = draw_salt(), f"The person undid leaving; the consent is that of line {basis.pk}."
-    append(
-        member,
-        Entry(
-            subject=member.subject,
-            stream=stream,
-            kind=Kind.RESTORED,
-            at=now,
-            recorded_at=now,
-            channel=Channel.UNDO,
-            actor=THE_READER.reference,
-            article9=Article9(basis.article9),
-            pecr=PecrBasis(basis.pecr),
-            wording=basis.wording_id,
-            commitment=commitment(salt, evidence),
-        ),
-        salt=salt,
-        evidence=evidence,
+    entry = Entry(
+        subject=member.subject,
+        stream=stream,
+        kind=Kind.RESTORED,
+        at=now,
+        recorded_at=now,
+        channel=Channel.UNDO,
+        actor=THE_READER.reference,
+        article9=Article9(basis.article9),
+        pecr=PecrBasis(basis.pecr),
+        wording=basis.wording_id,
+        commitment=commitment(salt, evidence),
     )
+    append([Line(member, entry, salt, evidence)])

@@ -30,7 +30,7 @@ from mailer.demo.stage import Stage, draw
 
 EAST = "east-of-england"
 #: How far ahead of their minute the two letters are scheduled.
-_AHEAD = timedelta(seconds=0.7)
+_AHEAD = timedelta(seconds=0.3)
 _RETRY = RETRY_CALENDAR.first[0].most
 #: Reasons that say that somebody left.
 _GONE = (Reason.LEFT, Reason.SUPPRESSED)

@@ -71,10 +71,8 @@ def _pages(site: DemoSite) -> Iterator[None]:
     logging.getLogger("waitress").setLevel(logging.ERROR)
     application = get_wsgi_application()
     server = create_server(application, sockets=[site.listening], threads=4, clear_untrusted_proxy_headers=True)
-    thread = threading.Thread(target=server.run, name="pages", daemon=True)
-    thread.start()
+    threading.Thread(target=server.run, name="pages", daemon=True).start()
     try:
         yield
     finally:
         server.close()
-        thread.join(timeout=2)

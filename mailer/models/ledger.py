@@ -1,7 +1,8 @@
 """Writing the ledger: every line bumps `changes`, so writers stand in one order and the sender hears of it."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
@@ -15,10 +16,33 @@ from mailer.models.member import Member
 from mailer.models.site import Counter, bump
 
 
-def append(member: Member, entry: Entry, *, salt: bytes = b"", evidence: str = "") -> ConsentEntry:
-    """Add a line and bring the subscription up to what the ledger now says; call it inside `writing()`."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line to be added for a member; `salt` and `evidence` are what its commitment was made of."""
+
+    member: Member
+    entry: Entry
+    salt: bytes = b""
+    evidence: str = ""
+
+
+def append(added: Sequence[Line]) -> None:
+    """Add lines and bring subscriptions up to what the ledger now says; call it inside `writing()`."""
     bump(Counter.CHANGES)
-    row: ConsentEntry = ConsentEntry.unscoped.create(
+    rows = ConsentEntry.unscoped.bulk_create([_row(line.entry) for line in added], batch_size=500)
+    ConsentEvidence.unscoped.bulk_create(
+        [
+            ConsentEvidence(entry=row, salt=line.salt, evidence=line.evidence)
+            for row, line in zip(rows, added, strict=True)
+            if line.evidence
+        ],
+        batch_size=500,
+    )
+    _follow({line.member.subject: line.member for line in added}, {(r.subject, r.stream_id) for r in rows})
+
+
+def _row(entry: Entry) -> ConsentEntry:
+    return ConsentEntry(
         subject=entry.subject,
         stream_id=entry.stream,
         kind=entry.kind,
@@ -33,16 +57,24 @@ def append(member: Member, entry: Entry, *, salt: bytes = b"", evidence: str = "
         mailing_number=entry.mailing,
         token_hash=entry.token_hash,
     )
-    if evidence:
-        ConsentEvidence.unscoped.create(entry=row, salt=salt, evidence=evidence)
-    _follow(member, entry.stream)
-    return row
 
 
-def _follow(member: Member, stream: int) -> None:
-    state, basis = _word(list(lines(member.subject).filter(stream=stream)))
-    Subscription.unscoped.update_or_create(
-        member=member, stream_id=stream, defaults={"state": state, "entry": basis, "since": basis.at}
+def _follow(members: Mapping[str, Member], touched: set[tuple[str, int]]) -> None:
+    """Make the subscriptions of these subjects and streams say what their lines say."""
+    rows = ConsentEntry.unscoped.filter(subject__in=list(members)).order_by("subject", "stream", "pk")
+    following = []
+    for (subject, stream), group in groupby(rows, key=lambda row: (row.subject, row.stream_id)):
+        if (subject, stream) in touched:
+            state, basis = _word(list(group))
+            following.append(
+                Subscription(member=members[subject], stream_id=stream, state=state, entry=basis, since=basis.at)
+            )
+    Subscription.unscoped.bulk_create(
+        following,
+        batch_size=500,
+        update_conflicts=True,
+        unique_fields=["member", "stream"],
+        update_fields=["state", "entry", "since"],
     )
 
 

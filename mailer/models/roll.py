@@ -1,6 +1,6 @@
 """The members' roll: what is known of everyone, for an import to compare with, and writing what an import decided."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -61,19 +61,29 @@ def carry_suppression(before: str, after: str) -> None:
         )
 
 
-def mailbox_for(address: Address, mailbox_hash: str, now: datetime) -> Mailbox:
-    """The mailbox of an address, made if need be; one with the same normal form is the same mailbox."""
-    mailbox, _ = Mailbox.unscoped.get_or_create(
-        normal=normal(address),
-        defaults={"address": address.text, "domain": address.domain, "hash": mailbox_hash, "created_at": now},
+def mailboxes_for(addresses: Iterable[tuple[Address, str]], now: datetime) -> dict[str, Mailbox]:
+    """The mailboxes of (address, keyed hash) by normal form, made if need be.
+
+    Addresses with the same normal form are the same mailbox; it keeps the spelling that came first.
+    """
+    wanted = {normal(address): (address, mailbox_hash) for address, mailbox_hash in reversed(list(addresses))}
+    known = {row.normal: row for row in Mailbox.unscoped.filter(normal__in=list(wanted))}
+    made = Mailbox.unscoped.bulk_create(
+        Mailbox(address=a.text, normal=box, domain=a.domain, hash=mailbox_hash, created_at=now)
+        for box, (a, mailbox_hash) in wanted.items()
+        if box not in known
     )
-    return mailbox  # type: ignore[no-any-return]
+    return known | {row.normal: row for row in made}
 
 
-def create_member(**values: Any) -> Member:
-    """A new member."""
-    member: Member = Member.unscoped.create(**values)
-    return member
+def create_members(made: Sequence[tuple[Member, frozenset[int]]], today: date) -> None:
+    """Add people with the regions they live in from today."""
+    members = Member.unscoped.bulk_create(member for member, _ in made)
+    MemberRegion.unscoped.bulk_create(
+        MemberRegion(member=member, region_id=region, starts=today)
+        for member, (_, regions) in zip(members, made, strict=True)
+        for region in sorted(regions)
+    )
 
 
 def member_by_id(number: int) -> Member:

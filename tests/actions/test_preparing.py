@@ -48,7 +48,7 @@ def move(house: House, member: Member, address: str | None) -> None:
         roll.change_member(member, mailbox=None, person_hash="")
         return
     found = parse(address)
-    box = roll.mailbox_for(found, house.mailbox_hash(normal(found)), NOW)
+    box = roll.mailboxes_for([(found, house.mailbox_hash(normal(found)))], NOW)[normal(found)]
     roll.change_member(member, mailbox=box, person_hash=house.person_hash(normal(found), fold_name(member.name)))
 
 

@@ -184,7 +184,7 @@ def _born(office: Office, table: type[Table], state: str) -> int:
         fresh = {"mailing": mailing, "mailbox": None, "language": "en-GB", "position": 1}
         return Copy.unscoped.create(handle=draw.handle() >> 1, state=state, **fresh, **claim).pk
     if table is Notice:
-        box = roll.mailbox_for(_address(), "h", NOW)
+        (box,) = roll.mailboxes_for([(_address(), "h")], NOW).values()
         words = {"kind": "farewell", "subject": "s", "text": "t", "html": "h", "created_at": NOW}
         return Notice.unscoped.create(handle=draw.handle() >> 1, state=state, mailbox=box, **words).pk
     issue = Issue.unscoped.create(mailing_list=mailing.issue.mailing_list, created_at=NOW)
