@@ -20,7 +20,7 @@ class Bounce(Table):
 
     copy = models.ForeignKey(Copy, models.PROTECT, related_name="+", null=True)
     source = models.CharField(max_length=8, choices=BounceSource.choices)
-    kind = models.CharField(max_length=16)
+    kind = models.CharField(max_length=32)
     reason = models.CharField(max_length=64, default="")
     reply_code = models.PositiveSmallIntegerField(null=True)
     status = models.CharField(max_length=16, default="")

@@ -61,7 +61,9 @@ class Copy(Outgoing):
         )
         indexes = (
             models.Index(fields=("mailing", "position"), condition=Q(state=CopyState.QUEUED), name="copy_queue"),
-            models.Index(fields=("next_attempt_at",), condition=Q(state=CopyState.DEFERRED), name="copy_retries"),
+            models.Index(fields=("next_attempt_at",), condition=Q(next_attempt_at__isnull=False), name="copy_retries"),
+            # Without it, whoever looks at one claim reads every copy and every delivery there ever was.
+            models.Index(fields=("claim",), condition=Q(state=CopyState.CLAIMED), name="copy_by_claim"),
             models.Index(fields=("claimed_by",), condition=Q(state=CopyState.CLAIMED), name="copy_claims"),
             models.Index(fields=("mailing", "state"), name="copy_by_state"),
         )

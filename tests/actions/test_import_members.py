@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import zlib
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -35,6 +36,7 @@ from tests.world import NOW, TODAY, Draw, anne, bart, sima, stream, withdraw
 
 pytestmark = pytest.mark.django_db
 
+_seeds = itertools.count(10_000)
 _NEWS = {
     "chairs-newsletter consent date": "2026-03-04",
     "chairs-newsletter consent channel": "paper form",
