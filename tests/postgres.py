@@ -36,8 +36,7 @@ def main(command: list[str]) -> int:
     run = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **user}
     data = folder / "data"
     try:
-        subprocess.run(
-            [programs / "initdb", "-D", data, "-U", "mailer", "-A", "trust", "-N"], **run)
+        subprocess.run([programs / "initdb", "-D", data, "-U", "mailer", "-A", "trust", "-N"], **run)
         # Loopback and the disk's patience are not what these tests are about; durability is the server's own.
         options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
         subprocess.run([programs / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start"], **run)

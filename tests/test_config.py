@@ -76,9 +76,7 @@ def test_the_least_that_must_be_said_is_enough(folder: Path) -> None:
 
 def test_the_example_that_a_site_starts_from_is_good_and_shows_every_key_that_has_no_own_default() -> None:
     assert config.load(EXAMPLE, {}).organisation.name
-    shown = {
-        f"{section}.{key}" for section, keys in tomllib.loads(EXAMPLE.read_text()).items() for key in keys
-    }
+    shown = {f"{section}.{key}" for section, keys in tomllib.loads(EXAMPLE.read_text()).items() for key in keys}
     optional = {
         "bounces.maildir",
         "dkim.keys.domain",
@@ -133,11 +131,7 @@ def test_a_byte_order_mark_does_no_harm(folder: Path) -> None:
 
 
 def test_everything_wrong_is_said_at_once(folder: Path) -> None:
-    text = (
-        LEAST.replace("name =", "nmae =", 1)
-        .replace("[bounces]", "[bounce]")
-        .replace("https://news", "http://news")
-    )
+    text = LEAST.replace("name =", "nmae =", 1).replace("[bounces]", "[bounce]").replace("https://news", "http://news")
     text += "[smpt]\n"
     found = complaints(folder, text, {"MAILER_SMTP__PROT": "1", "MAILER_SMTP__PORT": "25"})
     assert set(found) == {
@@ -346,9 +340,7 @@ def test_no_secret_is_ever_shown(folder: Path) -> None:
     text = with_key("database", "url", '"postgresql://mailer:hunter2@db/mailer"', text)
     assert "hunter2" not in repr(read(folder, text))
     assert "hunter2" not in repr(read(folder, text).database.postgres)
-    wrong = with_key(
-        "database", "url", '"postgres:hunter2"', with_key("smtp", "password", '["hunter2"]', text)
-    )
+    wrong = with_key("database", "url", '"postgres:hunter2"', with_key("smtp", "password", '["hunter2"]', text))
     assert "hunter2" not in "".join(complaints(folder, wrong).values())
 
 
@@ -371,8 +363,6 @@ def test_a_postgresql_address_is_taken_apart(folder: Path, url: str, parts: tupl
 
 
 def test_tls_options_reach_postgresql(folder: Path) -> None:
-    found = read(
-        folder, with_key("database", "url", '"postgresql://db/news?sslmode=require"')
-    ).database.postgres
+    found = read(folder, with_key("database", "url", '"postgresql://db/news?sslmode=require"')).database.postgres
     assert found is not None
     assert found.options == (("sslmode", "require"),)

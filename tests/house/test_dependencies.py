@@ -112,9 +112,7 @@ def test_the_licence_of_each_package_fits_ours(package: str) -> None:
     try:
         said = licence(package)
     except metadata.PackageNotFoundError:
-        assert pins("run.lock")[package], (
-            f"{package} is locked for every machine but not installed: make setup"
-        )
+        assert pins("run.lock")[package], f"{package} is locked for every machine but not installed: make setup"
         return
     if package in LESSER_GPL:
         assert said.startswith("LGPL-3.0"), f"{package} is now under {said}: take it off the list"
@@ -122,9 +120,7 @@ def test_the_licence_of_each_package_fits_ours(package: str) -> None:
         assert FITTING.fullmatch(said), f"{package} is under {said}: does that fit MIT?"
 
 
-@pytest.mark.parametrize(
-    "said", ["GPL-3.0-or-later", "AGPL-3.0-only", "LGPL-3.0-only", "nothing", "Proprietary"]
-)
+@pytest.mark.parametrize("said", ["GPL-3.0-or-later", "AGPL-3.0-only", "LGPL-3.0-only", "nothing", "Proprietary"])
 def test_a_licence_that_does_not_fit_is_red(said: str) -> None:
     assert not FITTING.fullmatch(said)
 
@@ -137,11 +133,7 @@ def top_level() -> set[str]:
         ).stdout
     except (OSError, subprocess.CalledProcessError):
         ignored = [*(PROJECT / ".gitignore").read_text().split(), ".git"]
-        return {
-            each.name
-            for each in PROJECT.iterdir()
-            if not any(each.match(name.rstrip("/")) for name in ignored)
-        }
+        return {each.name for each in PROJECT.iterdir() if not any(each.match(name.rstrip("/")) for name in ignored)}
     return {path.partition("/")[0] for path in listed.split("\0") if path}
 
 

@@ -14,9 +14,7 @@ INSIDE = ("models", "migrations")
 def outside_the_gate() -> list[Path]:
     files = sorted(PACKAGE.rglob("*.py"))
     return [
-        file
-        for file in files
-        if file.relative_to(PACKAGE).parts[0] not in INSIDE and file != PACKAGE / "access.py"
+        file for file in files if file.relative_to(PACKAGE).parts[0] not in INSIDE and file != PACKAGE / "access.py"
     ]
 
 
@@ -107,7 +105,5 @@ def test_the_line_that_is_named_is_the_line() -> None:
 
 
 def test_the_rooms_that_are_left_out_are_the_tables_and_the_gate_only() -> None:
-    left_out = {
-        file.relative_to(PACKAGE).parts[0] for file in set(PACKAGE.rglob("*.py")) - set(outside_the_gate())
-    }
+    left_out = {file.relative_to(PACKAGE).parts[0] for file in set(PACKAGE.rglob("*.py")) - set(outside_the_gate())}
     assert left_out == {"models", "migrations", "access.py"}

@@ -37,9 +37,7 @@ def test_imports_run_one_way(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("file", CORE, ids=lambda file: file.relative_to(PROJECT).as_posix())
 def test_the_core_takes_time_and_files_as_arguments(file: Path) -> None:
     places = [f"{file.relative_to(PROJECT)}:{line}: {call}()" for line, call in impurities(file.read_text())]
-    assert not places, "The core gets values only; let a door ask and pass the answer down: " + ", ".join(
-        places
-    )
+    assert not places, "The core gets values only; let a door ask and pass the answer down: " + ", ".join(places)
 
 
 @pytest.mark.parametrize(
