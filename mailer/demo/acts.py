@@ -171,7 +171,6 @@ class Story:
         for sending in self.sendings:
             schedule(sending.author, house, sending.issue, at, now=now)
         self._ring()
-        reader.get(self._stage.site.pages)
         time.sleep(max(0.0, (minute - self._now()).total_seconds()))
         self._ring()
 

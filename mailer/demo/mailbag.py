@@ -59,7 +59,7 @@ def opened(item: Item) -> Opened:
     """An item with its bodies decoded."""
     raw = item.path.read_bytes()
     message = BytesParser(policy=policy.default).parsebytes(raw)
-    head = raw.partition(b"\r\n\r\n")[0].decode("utf-8", "replace").replace("\r\n", "\n")
+    head = _head(raw).decode("utf-8", "replace").replace("\r\n", "\n")
     if item.sort is Sort.REPORT and message.is_multipart():
         return Opened(head, "\n\n".join(map(_words, message.iter_parts())), "")
     return Opened(head, _body(message, "plain"), _body(message, "html"))
@@ -72,7 +72,8 @@ def _paths(maildir: Path) -> Iterator[Path]:
 
 @lru_cache(maxsize=4096)
 def _item(path: Path) -> Item:
-    head = BytesHeaderParser(policy=policy.compat32).parsebytes(path.read_bytes())
+    # Only the head is given to the parser, which would look at every line of the body too.
+    head = BytesHeaderParser(policy=policy.compat32).parsebytes(_head(path.read_bytes()))
     fields = {name: str(head[name] or "") for name in _FIELDS}
     name = path.name[: len("letter.000000")]
     list_id = _inside(fields["List-Id"])
@@ -101,6 +102,10 @@ def _who(field: str) -> str:
 def _decoded(words: str) -> str:
     # The parser of policy.default puts a blank between two encoded words of a name where there is none.
     return str(make_header(decode_header(words)))
+
+
+def _head(raw: bytes) -> bytes:
+    return raw.partition(b"\r\n\r\n")[0]
 
 
 def _inside(value: str) -> str:

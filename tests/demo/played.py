@@ -61,9 +61,8 @@ def play(folder: Path, *, as_json: bool, before: str = "", **more: str) -> "subp
     )
 
 
-@cache
-def served() -> Served:
-    """A demo that goes on; all tests of one run look at the same."""
+def start() -> Served:
+    """A demo that goes on until it is ended."""
     folder = Path(tempfile.mkdtemp(prefix="mailer-demo-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     out = folder / "told"
@@ -78,3 +77,7 @@ def served() -> Served:
     lines = out.read_text().splitlines()
     assert process.poll() is None, "\n".join(lines)
     return Served(process, folder, lines)
+
+
+served = cache(start)
+"""The one demo that all tests of a run look at."""

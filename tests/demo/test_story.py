@@ -23,7 +23,7 @@ from mailer.demo import guard
 from mailer.demo.people import NEWSLETTER, NOTICES, Cast, Role, cast
 from mailer.demo.site import FIRST_PORT, FOLDER, MARK, DemoRefused, listen, make_site
 from mailer.demo.story import _SEED
-from tests.demo.played import PROJECT, environment, play, served
+from tests.demo.played import PROJECT, environment, play, served, start
 
 EAST = {"east-of-england", "norfolk", "suffolk", "essex", "cambridgeshire"}
 
@@ -150,6 +150,13 @@ def test_the_story_is_told_in_fifteen_lines_that_fit_a_terminal() -> None:
     assert max(map(len, told)) <= 80
     assert not any("\x1b" in line for line in told)
     assert "Every sum closes" in told[-2]
+
+
+@pytest.mark.long
+def test_ctrl_c_ends_it_well_and_says_nothing_more() -> None:
+    demo = start()
+    assert demo.end() == 0
+    assert (demo.folder / "told").read_text().splitlines() == demo.told
 
 
 @pytest.mark.long
