@@ -33,7 +33,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 if [ "${missing#*postgresql}" = "$missing" ]; then
     $bin/python -m tests.postgres $bin/python -m pytest -q -p no:cacheprovider -m "not long and not browser" \
-        tests/models tests/actions tests/web tests/test_access.py tests/test_reports.py >"$log" 2>&1 &
+        tests/models tests/actions tests/web tests/commands tests/worker tests/test_access.py >"$log" 2>&1 &
     postgres=$!
 fi
 status=0

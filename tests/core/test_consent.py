@@ -97,7 +97,8 @@ def test_rows_cannot_run_into_each_other() -> None:
     assert seal(GENESIS, [b"ab", b"c"]) != seal(GENESIS, [b"a", b"bc"])
 
 
-@pytest.mark.parametrize("name", list(Entry.__slots__))
+# There is one basis under PECR only, so no other can be put in its place.
+@pytest.mark.parametrize("name", [name for name in Entry.__slots__ if name != "pecr"])
 def test_the_chain_covers_every_field(name: str) -> None:
     other = {
         "kind": Kind.RESTORED,
@@ -109,8 +110,6 @@ def test_the_chain_covers_every_field(name: str) -> None:
         "wording": 2,
         "mailing": 2,
     }.get(name, "other")
-    if name == "pecr":
-        pytest.skip("there is one basis only")
     assert replace(GIVEN, **{name: other}).canonical() != GIVEN.canonical()  # type: ignore[arg-type]
 
 
