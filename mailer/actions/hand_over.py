@@ -195,10 +195,12 @@ class _Round:
 
     def _check(self, claim: int, copies: Iterable[int], now: datetime) -> None:
         """Of those on the copies in hand: who has moved goes on another copy, who may not be written to on none."""
-        house, mailing = self._house, self._mailing
+        house, mailing, waiting = self._house, self._mailing, list(copies)
         rule = rule_now(house, mailing, now)
-        preparing.follow_moves(mailing.pk, lambda: signed(self._sender.draw()), list(copies))
-        recheck.withdraw_those_out(recheck.carried_by_claim(claim), rule, house.today(now), house.allow_list)
+        preparing.follow_moves(mailing.pk, lambda: signed(self._sender.draw()), waiting)
+        # Not the whole claim: a letter that was handed over is not taken back, though its answer is not written yet.
+        riding = recheck.carried_by_claim(claim).filter(copy__in=waiting)
+        recheck.withdraw_those_out(riding, rule, house.today(now), house.allow_list)
 
     def _look_around(self) -> None:
         """Hear of every leave, suppression, scope change and stop before the next MAIL FROM."""

@@ -292,3 +292,22 @@ def test_the_region_lost_while_a_claim_is_held(office: Office) -> None:
     assert mover.mailbox.address not in office.reached()
     assert outcome_of(mover) == ("withdrawn", "region")
     assert Mailing.unscoped.get().state == "sent"
+
+
+def test_a_letter_already_handed_over_is_not_booked_as_withdrawn_when_its_reader_leaves(office: Office) -> None:
+    """They read it and leave at once, while the rest of the claim is still going out: the server has their letter."""
+    house, chair = office.house, anne()
+    for n in range(6):
+        join(house, f"Member {n}", f"m{n}@example.org", consents=[stream(house)])
+    issue = office.begun(chair)
+
+    def first_reader_leaves() -> None:
+        token = leave_token(office.relay.caught[0])
+        assert leave(house, token, Extent.THIS, Channel.ONE_CLICK, now=office.now, draw=office.draw.handle)
+
+    office.relay.meanwhile[3] = first_reader_leaves
+    office.send_all()
+    figures = office.report(chair, issue)
+    assert figures.copies == {"accepted": 6}
+    assert figures.outcomes == {"accepted": 6}
+    assert len(office.relay.caught) == 6
