@@ -24,8 +24,14 @@ _QUESTIONS: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("name", _QUESTIONS)
 def test_a_question_of_every_claim_is_answered_by_an_index(name: str) -> None:
-    if connection.vendor != "sqlite":
-        pytest.skip("PostgreSQL's planner reads an empty table whole")
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            # An empty table is rightly read whole; forbidden that, the planner shows whether it could do otherwise.
+            cursor.execute("SET LOCAL enable_seqscan = off")
     plan = _QUESTIONS[name]().explain()
-    scans = [line for line in plan.splitlines() if " SCAN " in line and " USING " not in line]
+    scans = [
+        line
+        for line in plan.splitlines()
+        if (" SCAN " in line and " USING " not in line) or ("Seq Scan" in line and "mailer_mailbox" not in line)
+    ]
     assert scans == [], plan
