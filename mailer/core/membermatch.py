@@ -3,7 +3,8 @@ new.
 
 Law (design.md section 1): where that is not certain, a person decides. Rows are looked at together, since two
 that claim one person are both in doubt, and rows found by number come first: whom a number names, no name can
-claim. Numbers are compared exactly.
+claim. Numbers are compared exactly. A number makes nobody into another known member either: where mailbox and
+name say it is that other, a person decides, or one's consent would be booked on the other.
 """
 
 from collections import Counter
@@ -130,7 +131,7 @@ IN_WORDS: Mapping[Doubt, tuple[str, str]] = {
         "Correct the number; or, if the name has changed, change it in the member's entry first.",
     ),
     Doubt.OTHER_NUMBER: (
-        "Someone with this mailbox and name has another number.",
+        "Someone with this mailbox and name has another number, or none.",
         "If it is one person, correct the number in the file; if not, tell the names apart.",
     ),
     Doubt.SEVERAL: (
@@ -174,7 +175,7 @@ class Match:
 def match(rows: Sequence[Row], known: KnownMembers) -> Iterator[Match]:
     """Say of each row who it is, in the order of the file."""
     claims = Counter(row.number for row in rows if row.number)
-    by_number = [_by_number(row, known, claims) for row in rows]
+    by_number = list(_told_apart([_by_number(row, known, claims) for row in rows], known))
     taken = {found.member.id for found in by_number if found and found.member}
     keys = [_key_after(row, found) for row, found in zip(rows, by_number, strict=True)]
     alike = Counter(keys)
@@ -197,6 +198,34 @@ def _by_number(row: Row, known: KnownMembers, claims: Mapping[str, int]) -> Matc
     if member and row.name and not _alike(row.name, member.name):
         return Match(row, None, Doubt.OTHER_NAME, member.id)
     return Match(row, member) if member else None
+
+
+def _told_apart(by_number: Sequence[Match | None], known: KnownMembers) -> Iterator[Match | None]:
+    """What the numbers tell, but in doubt where a row would make its member into another.
+
+    That other waits as well if their own row moves them away: else the same file would do it the next time.
+    """
+    others = [_other(found, known) for found in by_number]
+    claimed = {_key_after(found.row, found) for found, other in zip(by_number, others, strict=True) if found and other}
+    for found, other in zip(by_number, others, strict=True):
+        if found and other:
+            yield Match(found.row, None, Doubt.OTHER_NUMBER, other.id)
+        elif found and found.member and (key := _key(found.member)) in claimed and key != _key_after(found.row, found):
+            yield Match(found.row, None, Doubt.PERSON_TWICE, found.member.id)
+        else:
+            yield found
+
+
+def _other(found: Match | None, known: KnownMembers) -> KnownMember | None:
+    """Whom mailbox and name would make of the member whom the number names, if not themselves."""
+    key = _key_after(found.row, found) if found and found.member else None
+    if found is None or found.member is None or key is None or key == _key(found.member):
+        return None
+    return next(iter(known.by_person.get(key, ())), None)
+
+
+def _key(member: KnownMember) -> PersonKey | None:
+    return person_key(member.address, member.name)
 
 
 def _key_after(row: Row, found: Match | None) -> PersonKey | None:

@@ -181,6 +181,29 @@ def test_two_known_members_of_one_mailbox_and_name_are_told_apart_by_number_only
     )
 
 
+@pytest.mark.parametrize("address", [None, SHARED, parse("HOME@example.org")])
+def test_a_number_makes_nobody_into_another_member_of_the_household(address: Address | None) -> None:
+    tom = replace(ANN, id=9, number="B2", name="Tom Lee", streams={NEWS: Left(JUNE)})
+    mistaken = Row(2, "A1", "tom  LEE", address, consents=(consent(MAY),), departures=(departure(MAY, NORFOLK),))
+    changeset = planned(mistaken, Row(3, "B2", "Tom Lee", SHARED), known=(ANN, tom))
+    assert doubts(changeset) == [(2, Doubt.OTHER_NUMBER, 9)]
+    assert (changeset.changes_nothing, changeset.unchanged) == (True, (tom,))
+
+
+def test_a_mailbox_makes_nobody_into_another_member_of_the_same_name() -> None:
+    other = replace(ANN, id=9, number=None, address=parse("ann@example.net"))
+    changeset = planned(Row(2, "A1", None, other.address), known=(ANN, other))
+    assert (doubts(changeset), changeset.changes_nothing) == ([(2, Doubt.OTHER_NUMBER, 9)], True)
+
+
+def test_numbers_that_changed_places_wait_both_and_the_next_time_too() -> None:
+    tom = replace(ANN, id=9, number="B2", name="Tom Lee")
+    for toms in ("Ann Lee", "Tam Lee"):
+        changeset = planned(Row(2, "A1", "Tom Lee", SHARED), Row(3, "B2", toms, SHARED), known=(ANN, tom))
+        assert [(line, about) for line, _, about in doubts(changeset)] == [(2, 9), (3, 7 if toms == "Ann Lee" else 9)]
+        assert changeset.changes_nothing
+
+
 def test_every_doubt_has_its_words() -> None:
     assert set(IN_WORDS) == set(Doubt)
 
