@@ -167,7 +167,7 @@ class _Writer:
         if after.keys() & {Column.NAME, Column.EMAIL}:
             address = changed.row.address or changed.member.address
             values |= self._named(str(after.get(Column.NAME, member.name)), address, self._mailboxes([address]))
-            roll.carry_suppression(member.person_hash, values["person_hash"])
+            roll.carry_suppression(member, values["mailbox"], values["person_hash"])
         if values:
             roll.change_member(member, **values)
         regions = after.get(Column.REGIONS)

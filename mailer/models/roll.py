@@ -52,12 +52,19 @@ def suppressed_hashes(kind: SuppressionKind) -> frozenset[str]:
     return frozenset(Suppression.unscoped.filter(kind=kind).values_list("hash", flat=True))
 
 
-def carry_suppression(before: str, after: str) -> None:
-    """Let an objection follow a person whose name or address was corrected: nothing but the person clears it (B13)."""
-    found = Suppression.unscoped.filter(kind=SuppressionKind.PERSON, hash=before).exclude(hash="").first()
-    if found is not None and after:
+def carry_suppression(member: Member, mailbox: Mailbox | None, person_hash: str) -> None:
+    """Let an objection follow a person to their corrected name or address: nothing but the person clears it (B13).
+
+    An objection of the mailbox that they leave goes with them too (B8, P13), and before their own: that one they
+    may undo, and a complaint must not go with it.
+    """
+    known = Suppression.unscoped.exclude(hash="")
+    found = known.filter(kind=SuppressionKind.PERSON, hash=member.person_hash).first()
+    if member.mailbox is not None and member.mailbox != mailbox:
+        found = known.filter(kind=SuppressionKind.MAILBOX, hash=member.mailbox.hash).first() or found
+    if found is not None and person_hash:
         Suppression.unscoped.get_or_create(
-            kind=SuppressionKind.PERSON, hash=after, defaults={"reason": found.reason, "at": found.at}
+            kind=SuppressionKind.PERSON, hash=person_hash, defaults={"reason": found.reason, "at": found.at}
         )
 
 

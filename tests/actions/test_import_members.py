@@ -243,6 +243,33 @@ def test_a_new_name_or_address_does_not_lift_a_suppression(house: House, changed
     assert decided(_newsletter(house), TODAY, None).values_list("reason", flat=True).get() == "suppressed"
 
 
+@pytest.mark.parametrize("left_too", [False, True])
+def test_a_new_address_does_not_escape_a_complaint(house: House, left_too: bool) -> None:
+    """The mailbox complained and the person moves on: the complaint goes with them (B8, B13, P13)."""
+    secretary, complained = sima(), NOW - timedelta(hours=2)
+    load(house, file(person(1) | _NEWS), secretary)
+    member = Member.unscoped.select_related("mailbox").get()
+    departure.suppress_mailbox(Mailbox.unscoped.get().pk, SuppressionReason.COMPLAINT, complained)
+    if left_too:
+        departure.suppress_person(member, SuppressionReason.LEFT_ALL, NOW)
+    moved = {"name": "Anne Smith", "e-mail": "new@example.org"}
+    load(house, file(person(1) | moved), secretary, NOW + timedelta(days=1))
+    carried = Suppression.unscoped.get(kind="person", hash=house.person_hash("new@example.org", "anne smith"))
+    assert (carried.reason, carried.at) == (SuppressionReason.COMPLAINT, complained)
+    assert decided(_newsletter(house), TODAY, None).values_list("reason", flat=True).get() == "suppressed"
+    later = _NEWS | {"chairs-newsletter consent date": "2026-11-15"}
+    found = load(house, file(person(1) | moved | later), secretary, NOW + timedelta(days=2))
+    assert [each.reason for each in found.changes.withheld] == ["suppressed"]
+
+
+def test_a_new_name_at_a_mailbox_that_complained_suppresses_nobody_by_name(house: House) -> None:
+    secretary = sima()
+    load(house, file(person(1)), secretary)
+    departure.suppress_mailbox(Mailbox.unscoped.get().pk, SuppressionReason.COMPLAINT, NOW)
+    load(house, file(person(1, "Anne Smith", **{"e-mail": "P1@example.org"})), secretary, NOW + timedelta(days=1))
+    assert [row.kind for row in Suppression.unscoped.all()] == ["mailbox"]
+
+
 def test_one_of_a_household_leaves_and_the_other_stays(house: House) -> None:
     secretary = sima()
     home = {"e-mail": "home@example.org"}
