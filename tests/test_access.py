@@ -257,3 +257,16 @@ def test_a_deputy_holds_the_office_too(house: House) -> None:
     actor = access.actor_by_email("DEPUTY@example.org", TODAY)
     assert actor.roles == {Role.COORDINATOR}
     assert actor.scope == bart().scope
+
+
+def test_of_a_member_in_two_regions_nothing_said_about_the_other_one_is_seen(house: House) -> None:
+    """Living in both, they agreed to the notices of Suffolk only: for the coordinator of Norfolk there is no consent."""
+    both = join(
+        house, "Two Places", regions=["norfolk", "suffolk"], consents=[stream(house, "local-notices", "suffolk")]
+    )
+    norfolk = bart()
+    said = reports.explain(norfolk, house, "local-notices", "east-of-england", both.number, NOW)
+    assert not said.gets_it
+    assert "Suffolk" not in said.because
+    found = reports.audience_figures(norfolk, house, "local-notices", "east-of-england", NOW)
+    assert found == {"excluded": {"no_consent": 1}}

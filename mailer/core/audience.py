@@ -98,7 +98,9 @@ class Rule:
         if regions is None:
             return self
         mine = regions if self.regions is None else self.regions & regions
-        return Rule(self.streams, mine, self.standings)
+        # With the region goes its stream: of a member in two regions, what they said of the other one stays unseen.
+        streams = {stream: region for stream, region in self.streams.items() if region is None or region in mine}
+        return Rule(streams, mine, self.standings)
 
 
 @dataclass(frozen=True, slots=True)
