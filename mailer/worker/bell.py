@@ -18,6 +18,7 @@ from django.db import DatabaseError, close_old_connections
 
 from mailer.actions.keep_time import keep_time
 from mailer.actions.let_go import let_go
+from mailer.actions.read_bounces import poll
 from mailer.actions.recover import recover
 from mailer.actions.seal_ledger import seal_ledger
 from mailer.core.schedule import LONGEST_SLEEP, next_wake
@@ -28,6 +29,7 @@ from mailer.worker.patience import Patience
 _LOG = logging.getLogger("mailer.worker")
 _RECOVER_EVERY = 60
 _SEAL_EVERY = 600
+_READ_EVERY = 60
 
 
 class _OneThread(ThreadPoolExecutor):  # type: ignore[misc]  # APScheduler has no types
@@ -66,6 +68,7 @@ class Bell:
             (self.ring, "bell", LONGEST_SLEEP),
             (self.recover_the_dead, "recover", _RECOVER_EVERY),
             (self.seal, "seal", _SEAL_EVERY),
+            (self.read_bounces, "bounces", _READ_EVERY),
         ):
             self._scheduler.add_job(job, IntervalTrigger(seconds=seconds), id=name, next_run_time=begin)
         self._scheduler.start()
@@ -91,6 +94,10 @@ class Bell:
     def seal(self) -> None:
         """Let new lines of the consent ledger join the chain."""
         self._guarded("sealing", lambda: seal_ledger(self.house, chance.now()))
+
+    def read_bounces(self) -> None:
+        """Read what came back into the configured Maildir, if there is one."""
+        self._guarded("reading bounces", lambda: sum(1 for _ in poll(self.house, chance.now())))
 
     def _come_sooner(self, following: object) -> None:
         now = chance.now()

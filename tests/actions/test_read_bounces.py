@@ -97,3 +97,19 @@ def test_a_full_mailbox_is_not_a_dead_one(sent: Office, tmp_path: Path) -> None:
 
 def test_without_a_maildir_there_is_nothing_to_poll(house: House) -> None:
     assert list(poll(house, NOW)) == []
+
+
+def test_a_report_that_overtakes_the_answer_is_not_lost(office: Office, tmp_path: Path) -> None:
+    """The letter bounces while its copy is still claimed: in the end it is bounced, not accepted."""
+    news = stream(office.house)
+    for name in ("gwen", "hal", "ida"):
+        join(office.house, name.title(), f"{name}@example.org", consents=[news])
+    issue = office.begun(chair := anne())
+
+    def comes_back() -> None:
+        _drop(tmp_path / "m", _dsn(office, office.relay.caught[0].recipient))
+        assert _read(office, tmp_path / "m") == ["undeliverable"]
+
+    office.relay.meanwhile[2] = comes_back
+    office.send_all()
+    assert office.report(chair, issue).copies == {"accepted": 2, "bounced": 1}
