@@ -9,12 +9,13 @@ from mailer import access
 from mailer.access import Actor
 from mailer.actions.compose import list_of
 from mailer.core.aim import aim
+from mailer.core.delivery import Outcome
 from mailer.core.errors import MailerError
 from mailer.core.issue import IssueState
 from mailer.core.listfile import ListFile
 from mailer.core.schedule import cool_off_end, describe, local_time
 from mailer.house import House
-from mailer.models import Issue
+from mailer.models import Issue, facts_of
 from mailer.models.base import writing
 from mailer.models.ledger import record
 from mailer.models.pen import create_mailing
@@ -34,6 +35,8 @@ class Scheduled:
     starts: str
     not_after: str
     can_be_cancelled_until: str
+    reaches: int
+    candidates: int
 
 
 def schedule(
@@ -61,13 +64,14 @@ def schedule(
         raise ScheduleRefused(f"It would start at {describe(starts, zone)}, which is after its own end.")
     _approve(issue, listfile)
     revision = newest_revision(issue)
+    rule = aim(listfile, access.regions(), issue.region.slug if issue.region else None, scope)
     try:
         with writing():
             advance_issue(issue, IssueState.APPROVED)
             mailing = create_mailing(
                 issue,
                 revision,
-                aim(listfile, access.regions(), issue.region.slug if issue.region else None, scope),
+                rule,
                 author=actor.user,
                 scope=scope.regions,
                 due=due,
@@ -90,7 +94,16 @@ def schedule(
             f"Issue {number} is scheduled or sent already, and nobody gets it twice."
             f" `mailer issue cancel {number}` takes it back while it waits; for other words, make a new issue."
         ) from error
-    return Scheduled(mailing.pk, revision.subject, describe(starts, zone), describe(ends, zone), describe(starts, zone))
+    found = facts_of.count(rule, house.today(now), house.allow_list)
+    return Scheduled(
+        mailing.pk,
+        revision.subject,
+        starts=describe(starts, zone),
+        not_after=describe(ends, zone),
+        can_be_cancelled_until=describe(starts, zone),
+        reaches=sum(found.get(Outcome.CARRIED, {}).values()),
+        candidates=sum(sum(reasons.values()) for reasons in found.values()),
+    )
 
 
 def _approve(issue: Issue, listfile: ListFile) -> None:

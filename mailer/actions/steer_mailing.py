@@ -17,6 +17,7 @@ from mailer.models.steering import (
     cancel_waiting,
     give_up_waiting,
     mailing_of,
+    note,
     release_held,
     requeue_uncertain,
 )
@@ -37,6 +38,11 @@ def resume(actor: Actor, house: House, number: int, now: datetime) -> None:
     """Go on where it stopped; copies that waited for a person are tried again."""
     with writing():
         mailing = _mailing(actor, house, number)
+        if mailing.state == MailingState.SENDING:
+            _release(mailing, actor, now)
+            return
+        if mailing.state not in (MailingState.PAUSED, MailingState.STOPPED):
+            raise SteeringRefused(f"The mailing is {mailing.state}: only what is paused, stopped or held can go on.")
         if mailing.not_after <= now:
             _move(mailing, MailingState.MISSED, actor, now, "resumed after its `not after`", finished_at=now)
             give_up_waiting(mailing.pk, now)
@@ -47,6 +53,15 @@ def resume(actor: Actor, house: House, number: int, now: datetime) -> None:
             # Whoever resumes it after its time means now: it is not late, it was asked for.
             starts = max(mailing.starts_at, now)
             _move(mailing, MailingState.SCHEDULED, actor, now, "", wait_until=None, starts_at=starts)
+
+
+def _release(mailing: Mailing, actor: Actor, now: datetime) -> None:
+    """Try again what waits for a person while the rest goes on."""
+    count = release_held(mailing.pk)
+    if not count:
+        raise SteeringRefused("The mailing is sending, and nothing in it waits for a person.")
+    note(mailing.pk, wait_until=None)
+    record(now, actor.reference, "held copies released", about="mailing", number=mailing.pk, copies=count)
 
 
 def cancel(actor: Actor, house: House, number: int, now: datetime) -> None:

@@ -97,6 +97,7 @@ def schedule(desk: Desk, *, issue: int, at: str, not_after: str | None) -> None:
     """Say when it goes."""
     done = schedule_mailing.schedule(desk.actor, desk.house, issue, at, now=desk.now, not_after=not_after)
     desk.say(f"“{done.subject}” goes on {done.starts}, and nothing of it after {done.not_after}.")
+    desk.say(f"As things are now it reaches {done.reaches} of {done.candidates} people it is meant for.")
     desk.say(f"Until it goes, `mailer issue cancel {issue}` takes it back.")
     desk.answer(
         {
@@ -106,6 +107,8 @@ def schedule(desk: Desk, *, issue: int, at: str, not_after: str | None) -> None:
             "starts": done.starts,
             "not_after": done.not_after,
             "can_be_cancelled_until": done.can_be_cancelled_until,
+            "reaches": done.reaches,
+            "candidates": done.candidates,
         }
     )
 

@@ -11,10 +11,11 @@ from mailer import access
 from mailer.access import NotAllowed, NotFound
 from mailer.actions.schedule_mailing import ScheduleRefused, schedule
 from mailer.actions.steer_mailing import SteeringRefused, cancel, resume, send_again_to_uncertain, stop
+from mailer.core.listfile import Office as Role
 from mailer.core.schedule import AmbiguousLocalTime, MissingLocalTime, ScheduleError
 from mailer.house import House
 from mailer.models import Copy, Event, Mailing, Region
-from mailer.transport.memory import accepts, defers, drops_after_final_dot
+from mailer.transport.memory import accepts, defers, drops_after_final_dot, refuses
 from tests.actions.office import Office, copy_to
 from tests.actions.test_preparing import together
 from tests.world import NOW, TODAY, anne, bart, join, sima, stream
@@ -317,3 +318,36 @@ def test_the_clocks_going_back_do_not_send_twice(office: Office) -> None:
         office.send_all()
     assert office.relay.copies == {ANN: 1}
     assert Copy.unscoped.count() == 1
+
+
+def test_held_copies_are_released_while_the_rest_is_sending(office: Office) -> None:
+    """What the operator's page promises: mend the fault, then `mailer issue resume`."""
+    house, chair = office.house, anne()
+    for box in ("held@example.org", "fine@example.org"):
+        join(house, f"Member {box[:4]}", box, consents=[stream(house)])
+    office.relay.script("held@example.org", refuses("550 5.7.1 Blocked"), accepts())
+    issue = office.begun(chair)
+    office.send_all()
+    assert office.report(chair, issue).copies == {"accepted": 1, "held": 1}
+    resume(chair, house, issue, office.now)
+    office.send_all()
+    assert office.report(chair, issue).copies == {"accepted": 2}
+    with pytest.raises(SteeringRefused, match="only what is paused"):
+        resume(chair, house, issue, office.now)
+
+
+def test_scheduling_says_how_many_it_reaches(office: Office) -> None:
+    house, chair = office.house, anne()
+    join(house, "Yes Please", consents=[stream(house)])
+    join(house, "Never Asked")
+    done = schedule(chair, house, office.written(chair), "2026-11-20 11:00", now=office.now)
+    assert (done.reaches, done.candidates) == (1, 2)
+
+
+def test_one_person_is_one_user_however_they_write_their_address(house: House) -> None:
+    from tests.world import office as grant_and_become
+
+    first = grant_and_become(Role.CHAIR, "You@example.org", "You")
+    second = grant_and_become(Role.SECRETARY, "you@Example.org", "You")
+    assert first.user == second.user
+    assert access.actor_by_email("YOU@example.org", TODAY).roles == {Role.CHAIR, Role.SECRETARY}
