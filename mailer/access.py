@@ -76,7 +76,7 @@ def the_operator(login: str) -> Actor:
 
 def actor_by_email(email: str, today: date) -> Actor:
     """The user with this e-mail address, with the offices that hold today."""
-    user = User.objects.filter(email__iexact=email, is_active=True).first()
+    user = User.objects.filter(email=email.strip().lower(), is_active=True).first()
     if user is None:
         raise NotFound(f"No user has the e-mail address {email}. See `mailer office list`.")
     return _actor(user, today)

@@ -53,6 +53,8 @@ def grant(
         raise OfficeRefused(f"There is no region {unknown[0]!r}. The regions are: {', '.join(tree.by_slug)}.")
     if bool(slugs) != (role is Role.COORDINATOR):
         raise OfficeRefused("A coordinator needs at least one --region, and nobody else takes one.")
+    if system_user == "":
+        raise OfficeRefused("--system-user is empty: name the login of the machine's user, or leave it out.")
     if ends is not None and ends <= starts:
         raise OfficeRefused("The office ends before it starts: mend the dates.")
     with writing():

@@ -1,4 +1,5 @@
 import django.db.models.deletion
+import django.db.models.functions.text
 import django.db.models.manager
 import mailer.core.delivery
 import mailer.core.issue
@@ -74,9 +75,12 @@ class Migration(migrations.Migration):
                 ("system_user", models.CharField(max_length=64, null=True, unique=True)),
             ],
             options={
-                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Lower("email"), name="user_email_once_in_any_case"
+                    )
+                ],
                 "indexes": [],
-                "constraints": [],
             },
         ),
         migrations.CreateModel(

@@ -79,7 +79,8 @@ def grant_office(
     system_user: str | None,
 ) -> int:
     """Give a role for a term to the user with this e-mail address, who is made if need be; the office's number."""
-    user, _ = User.objects.get_or_create(email=email, defaults={"name": name})
+    # One person however they write it: addresses of users are kept, and looked up, in lower case.
+    user, _ = User.objects.get_or_create(email=email.lower(), defaults={"name": name})
     if system_user is not None:
         User.objects.filter(system_user=system_user).update(system_user=None)
         User.objects.filter(pk=user.pk).update(system_user=system_user)
