@@ -260,7 +260,7 @@ def test_a_deputy_holds_the_office_too(house: House) -> None:
 
 
 def test_of_a_member_in_two_regions_nothing_said_about_the_other_one_is_seen(house: House) -> None:
-    """Living in both, they agreed to the notices of Suffolk only: for the coordinator of Norfolk there is no consent."""
+    """Living in both, they agreed to the notices of Suffolk only: Norfolk's coordinator sees no consent."""
     both = join(
         house, "Two Places", regions=["norfolk", "suffolk"], consents=[stream(house, "local-notices", "suffolk")]
     )
