@@ -1,20 +1,23 @@
 """The journal survives its worker, belongs to one, and never speaks of what it does not know."""
 
 import fcntl
+import mmap
 import os
 import struct
 from pathlib import Path
 
 import pytest
 
-from mailer.transport.journal import CAPACITY, Journal, JournalError, Mark, left_behind
+from mailer.transport.journal import CAPACITY, Journal, JournalError, Mark, left_behind, this_boot
 
 IDS = (7, 2**40, 9)
+BOOT = "0b6a4a2e-7f1c-4a53-9c57-3f5d1c0d9f11"
+LATER = "b1f3c0de-1111-4222-8333-444455556666"
 
 
-def abandoned(folder: Path, *marks: tuple[int, Mark]) -> Path:
+def abandoned(folder: Path, *marks: tuple[int, Mark], boot: str | None = None) -> Path:
     """A journal whose worker is dead: the lock is gone, the file is there."""
-    journal = Journal(folder, "w1")
+    journal = Journal(folder, "w1", boot)
     journal.begin(41, IDS)
     for index, mark in marks:
         journal.mark(index, mark)
@@ -33,10 +36,58 @@ def test_a_dead_workers_marks_are_read(tmp_path: Path) -> None:
 
 
 def test_the_layout_is_as_written_down(tmp_path: Path) -> None:
-    octets = abandoned(tmp_path, (1, Mark.REFUSED)).read_bytes()
-    assert struct.unpack_from("<8sqq", octets) == (b"MAILJRN1", 41, 3)
-    assert struct.unpack_from("<qqq", octets, 24) == IDS
-    assert octets[48:51] == bytes([0, 4, 0])
+    octets = abandoned(tmp_path, (1, Mark.REFUSED), boot=BOOT).read_bytes()
+    assert struct.unpack_from("<8s40sqq", octets) == (b"MAILJRN2", BOOT.encode() + bytes(4), 41, 3)
+    assert struct.unpack_from("<qqq", octets, 64) == IDS
+    assert octets[88:91] == bytes([0, 4, 0])
+
+
+def test_after_a_power_cut_a_journal_is_not_believed(tmp_path: Path) -> None:
+    """What is on the disk may be older than the database: it was never synced."""
+    path = abandoned(tmp_path, (0, Mark.ACCEPTED), boot=BOOT)
+    (remains,) = left_behind(tmp_path, LATER)
+    assert (remains.worker, remains.marks, remains.legible) == ("w1", (), False)
+    assert not path.exists()
+
+
+def test_after_a_power_cut_an_empty_journal_does_not_say_that_nothing_was_begun(tmp_path: Path) -> None:
+    """Only its first state had reached the disk."""
+    path = Journal(tmp_path, "w1", BOOT).path
+    octets = path.read_bytes()
+    path.unlink()
+    path.write_bytes(octets)
+    with pytest.raises(JournalError, match="settled"):
+        Journal(tmp_path, "w1", LATER)
+    (remains,) = left_behind(tmp_path, LATER)
+    assert not remains.legible
+    path.write_bytes(octets)
+    (remains,) = left_behind(tmp_path, BOOT)
+    assert (remains.claim, remains.marks, remains.legible) == (0, (), True)
+
+
+def test_its_boot_is_on_the_disk_before_anything_is_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[bytes] = []
+
+    class Seen(mmap.mmap):
+        def flush(self, *_: int) -> None:
+            flushed.append(self[:64])
+            super().flush()
+
+    monkeypatch.setattr("mailer.transport.journal.mmap.mmap", Seen)
+    journal = Journal(tmp_path, "w1", BOOT)
+    journal.begin(41, IDS)
+    journal.clear()
+    assert flushed == [struct.pack("<8s40sqq", b"MAILJRN2", BOOT.encode(), 0, 0)], "once: no letter waits for the disk"
+
+
+def test_a_boot_is_one_until_the_machine_starts_anew() -> None:
+    assert len(this_boot()) == 36
+    assert this_boot() == this_boot()
+
+
+def test_a_boot_without_a_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="boot"):
+        Journal(tmp_path, "w1", "")
 
 
 def test_a_living_workers_journal_is_left_alone(tmp_path: Path) -> None:
@@ -104,11 +155,11 @@ def test_a_claim_that_does_not_fit_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", bytes(24), bytes(9000)], ids=["empty", "short zeros", "zeros"])
-def test_a_journal_that_was_never_begun_says_that_nothing_was(tmp_path: Path, content: bytes) -> None:
-    """Killed between opening and the first mark."""
+def test_a_journal_that_names_no_boot_is_not_believed(tmp_path: Path, content: bytes) -> None:
+    """Killed before its header was written, or lost by the disk."""
     (tmp_path / "w1.journal").write_bytes(content)
     (remains,) = left_behind(tmp_path)
-    assert (remains.claim, remains.marks, remains.legible) == (0, (), True)
+    assert (remains.claim, remains.marks, remains.legible) == (0, (), False)
 
 
 @pytest.mark.parametrize(
@@ -117,9 +168,9 @@ def test_a_journal_that_was_never_begun_says_that_nothing_was(tmp_path: Path, co
         lambda octets: octets[:40],
         lambda octets: octets[:-1],
         lambda octets: b"\x7fELF" + octets[4:],
-        lambda octets: octets[:16] + struct.pack("<q", -1) + octets[24:],
-        lambda octets: octets[:16] + struct.pack("<q", CAPACITY + 1) + octets[24:],
-        lambda octets: octets[:48] + b"\xff" + octets[49:],
+        lambda octets: octets[:56] + struct.pack("<q", -1) + octets[64:],
+        lambda octets: octets[:56] + struct.pack("<q", CAPACITY + 1) + octets[64:],
+        lambda octets: octets[:88] + b"\xff" + octets[89:],
     ],
     ids=["truncated", "one short", "foreign", "negative", "too many", "unknown mark"],
 )
