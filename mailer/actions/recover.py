@@ -5,6 +5,7 @@ from datetime import datetime
 from mailer.access import THE_CLOCK
 from mailer.core.configkind import Uncertain
 from mailer.core.delivery import CopyState, Judged
+from mailer.core.reply import Reply
 from mailer.house import House
 from mailer.models import Copy, outbox
 from mailer.models.base import writing
@@ -19,6 +20,8 @@ _STATES = {
     Mark.NOT_NOW: CopyState.DEFERRED,
     Mark.REFUSED: CopyState.HELD,
 }
+#: What a report shows in place of the lost reply; by the first digit, which the journal keeps, it is one like 500.
+_REFUSED = Reply(500, None, "Refused, but the words were lost when the worker died.")
 
 
 def recover(house: House, now: datetime) -> int:
@@ -47,7 +50,8 @@ def _settle(house: House, remains: Remains, now: datetime) -> int:
         if state is None:
             continue
         retry_at = now if state is CopyState.DEFERRED else None
-        marked = outbox.mark(Copy, copy, remains.claim, Judged(state, None, None), now=now, retry_at=retry_at)
+        judged = Judged(state, None, _REFUSED if mark is Mark.REFUSED else None)
+        marked = outbox.mark(Copy, copy, remains.claim, judged, now=now, retry_at=retry_at)
         if marked and state is CopyState.UNCERTAIN and house.config.sending.uncertain is Uncertain.RESEND:
             outbox.requeue_one_uncertain(copy)
     if not remains.marks:

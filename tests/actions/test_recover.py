@@ -2,10 +2,12 @@
 
 import fcntl
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from mailer import access, reports
 from mailer.actions.recover import recover
 from mailer.house import House
 from mailer.models import Copy, Event, outbox
@@ -13,7 +15,7 @@ from mailer.models.base import writing
 from mailer.transport import journal as journals
 from mailer.transport.journal import Journal, Mark, Remains
 from tests.actions.office import Office
-from tests.world import anne, join, stream
+from tests.world import TODAY, anne, join, stream
 
 pytestmark = pytest.mark.django_db
 
@@ -84,6 +86,39 @@ def test_what_an_illegible_journal_held_is_in_doubt(office: Office, remains: Cal
     assert recover(office.house, office.now) == 2
     assert sorted(row.state for row in Copy.unscoped.all()) == ["queued", "uncertain", "uncertain"]
     assert Event.unscoped.filter(verb="worker's journal illegible").exists()
+
+
+def test_after_a_power_cut_nothing_is_given_back(office: Office) -> None:
+    """The journal on the disk is of before the claim; whether letters went out meanwhile nobody knows."""
+    issue = crowd(office, 3)
+    journal = Journal(office.house.journals, "dead", "the boot before")
+    with writing():
+        outbox.claim(office.mailing(issue).pk, "dead", now=office.now, lease=timedelta(minutes=15), most=2)
+    fcntl.flock(journal._file, fcntl.LOCK_UN)
+    assert recover(office.house, office.now) == 2
+    assert sorted(row.state for row in Copy.unscoped.all()) == ["queued", "uncertain", "uncertain"]
+
+
+@pytest.mark.parametrize(
+    ("mark", "because"),
+    [
+        (
+            Mark.REFUSED,
+            "our own mail server refuses it for now: Refused, but the words were lost when the worker died.",
+        ),
+        (Mark.FINAL_DOT, "nobody can say whether it arrived"),
+    ],
+)
+def test_a_report_does_not_invent_what_the_server_said(
+    office: Office, remains: Callable[[Remains], None], mark: Mark, because: str
+) -> None:
+    issue = crowd(office, 1)
+    with writing():
+        claim, ids = outbox.claim(office.mailing(issue).pk, "dead", now=office.now, lease=timedelta(minutes=15), most=1)
+    remains(Remains("dead", claim, ((ids[0], mark),)))
+    recover(office.house, office.now)
+    (row,) = reports.without_letter(access.actor_by_email("anne@example.org", TODAY), issue)
+    assert row.because == because
 
 
 @pytest.mark.parametrize("nth", [1, 3, 6])
