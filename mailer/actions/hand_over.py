@@ -18,6 +18,7 @@ from mailer.actions.leave import Draw
 from mailer.actions.pause_mailing import pause
 from mailer.actions.send_notices import send_notices
 from mailer.actions.settle import Settled, settle
+from mailer.core.address import AddressError
 from mailer.core.delivery import CopyState, Judged, judge
 from mailer.core.dkim import Signer
 from mailer.core.envelope import Envelope
@@ -32,6 +33,7 @@ from mailer.models.base import writing
 from mailer.models.outbox import Claimed, signed
 from mailer.models.site import Counter, current
 from mailer.transport.journal import Journal, Mark
+from mailer.transport.payload import PayloadRefused
 from mailer.transport.relay import RelayFault
 from mailer.transport.session import HandsOver
 
@@ -52,8 +54,8 @@ class SendingRefused(MailerError, RuntimeError):
 class Sender:
     """One worker's hands: one connection, one claim at a time.
 
-    `connect` gives a session with the relay or raises RelayFault; `clock` gives aware UTC, `ticks` monotonic seconds;
-    `draw` random 64-bit handles.
+    `connect` gives a session with the relay or raises RelayFault; `clock` gives aware UTC, `ticks` seconds that only
+    grow; `draw` random 64-bit handles.
     """
 
     house: House
@@ -233,7 +235,8 @@ class _Round:
         if age >= LEASE.total_seconds() / 3:
             self._kept_at += age
             with writing():
-                outbox.renew(self._claim, self._sender.clock() + LEASE)
+                # None: the claim was called lost meanwhile, and its copies are no longer ours to send.
+                return outbox.renew(self._claim, self._sender.clock() + LEASE) > 0
         return True
 
     def _hand_over(self, build: Builder, session: HandsOver, copy: Claimed) -> Answer:
@@ -241,10 +244,12 @@ class _Round:
         try:
             envelope = sender.envelope(build, copy, sender.clock())
         except MailerError as error:
-            # One copy that cannot be written must not hold up the others: it waits for a person.
-            answer = Answer(Step.MAIL, Reply(554, "5.6.0", f"Not sent: {error}"), final_dot_written=False)
+            answer = _not_sent(error)
         else:
-            answer = session.hand_over(envelope, lambda: self._before_final_dot(copy))
+            try:
+                answer = session.hand_over(envelope, lambda: self._before_final_dot(copy))
+            except (PayloadRefused, AddressError) as error:
+                answer = _not_sent(error)
         judged = judge(answer)
         if answer.reply is not None:
             sender.journal.mark(place, _MARKS[answer.reply.code // 100])
@@ -283,6 +288,11 @@ class _Round:
         until = self._sender.clock() + REST
         with writing():
             steering.note(self._mailing.pk, wait_until=until, state_reason="The mail server ended the session.")
+
+
+def _not_sent(error: MailerError) -> Answer:
+    """One copy that cannot be written must not hold up the others: it waits for a person."""
+    return Answer(Step.MAIL, Reply(554, "5.6.0", f"Not sent: {error}"), final_dot_written=False)
 
 
 _MARKS = {2: Mark.ACCEPTED, 4: Mark.NOT_NOW, 5: Mark.REFUSED}

@@ -221,9 +221,10 @@ def cancel_orphans(now: datetime) -> int:
     return move(orphans, CopyState.CANCELLED, decided_at=now)
 
 
-def renew(claim_number: int, until: datetime) -> None:
-    """Keep a claim for longer."""
-    Copy.unscoped.filter(claim=claim_number, state=CopyState.CLAIMED).update(claimed_until=until)
+def renew(claim_number: int, until: datetime) -> int:
+    """Keep a claim for longer; how many copies are still in it."""
+    held = Copy.unscoped.filter(claim=claim_number, state=CopyState.CLAIMED)
+    return held.update(claimed_until=until)
 
 
 def move(rows: QuerySet[Any], target: CopyState, **values: object) -> int:

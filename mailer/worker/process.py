@@ -109,7 +109,7 @@ class Worker:
             journal,
             self.connect,
             chance.now,
-            time.monotonic,
+            _ticks,
             chance.handle,
             self.signers,
             lambda: self.stopping,
@@ -126,6 +126,11 @@ class Worker:
                     self.awake.wait(LONGEST_SLEEP)
         finally:
             sender.rest()
+
+
+def _ticks() -> float:
+    """Seconds that pass while the machine is suspended too, so that a worker knows its lease has lapsed meanwhile."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _end_as_if_killed(_signal: int, _frame: FrameType | None) -> None:

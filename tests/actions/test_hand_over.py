@@ -9,6 +9,9 @@ from mailer import access
 from mailer.actions.adopt_lists import is_adopted
 from mailer.actions.hand_over import SendingRefused
 from mailer.actions.steer_mailing import resume
+from mailer.core.address import WireAddressError
+from mailer.core.envelope import Envelope
+from mailer.core.errors import MailerError
 from mailer.core.reply import Step, parse
 from mailer.models import Bounce, Copy, Event, Mailbox
 from mailer.models.site import Site
@@ -20,6 +23,7 @@ from mailer.transport.memory import (
     drops_before_final_dot,
     refuses,
 )
+from mailer.transport.payload import PayloadRefused
 from mailer.transport.relay import FaultKind, RelayFault
 from tests.actions.office import Office, copy_to
 from tests.world import NOW, TODAY, Draw, anne, join, stream
@@ -238,6 +242,24 @@ def test_a_copy_that_cannot_be_written_is_held_alone(office: Office, monkeypatch
     office.send_all()
     assert copy_to(ANN).state == "held"
     assert "cannot stand" in copy_to(ANN).reply_text
+    assert len(office.reached()) == 3
+    assert office.mailing(issue).state == "sending"
+
+
+@pytest.mark.parametrize("error", [PayloadRefused, WireAddressError])
+def test_a_copy_that_no_server_may_see_is_held_alone(
+    office: Office, monkeypatch: pytest.MonkeyPatch, error: type[MailerError]
+) -> None:
+    issue = one(office, accepts(), others=3)
+
+    def check(envelope: Envelope) -> None:
+        if envelope.recipient == ANN:
+            raise error("It must not reach any server.")
+
+    monkeypatch.setattr("mailer.transport.memory.check_envelope", check)
+    office.send_all()
+    assert copy_to(ANN).state == "held"
+    assert "must not reach" in copy_to(ANN).reply_text
     assert len(office.reached()) == 3
     assert office.mailing(issue).state == "sending"
 

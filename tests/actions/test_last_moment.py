@@ -185,6 +185,20 @@ def test_a_worker_that_slept_beyond_its_lease_mails_nobody(office: Office) -> No
     assert len(office.relay.handed) == 2
 
 
+def test_a_worker_whose_claim_was_called_lost_mails_nobody(office: Office) -> None:
+    """Its own clock says that it is in good time; the database knows better."""
+    crowd(office, 5)
+
+    def lose() -> None:
+        office.ticks += 400
+        with writing():
+            outbox.lose_lapsed(office.now + timedelta(hours=1))
+
+    office.relay.meanwhile[2] = lose
+    office.sender.work()
+    assert len(office.relay.handed) == 2
+
+
 def test_a_slow_claim_is_kept_while_its_worker_lives(office: Office) -> None:
     """Five letters of six minutes each outlast the lease; nobody may call them lost meanwhile."""
     issue = crowd(office, 5)

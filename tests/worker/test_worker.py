@@ -1,5 +1,6 @@
 """After a database error the journal is settled before anything more is sent; names are never used twice."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,15 @@ def test_a_database_error_leaves_what_was_sent_in_the_journal_and_it_is_settled_
     assert told == [], "nobody had left anything behind at the start"
     worker._work_under_one_name()
     assert [(remains.claim, remains.marks) for remains in told] == [(7, ((1, Mark.ACCEPTED), (2, Mark.UNTOUCHED)))]
+
+
+def test_a_lease_runs_on_while_the_machine_is_suspended(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocks = {time.CLOCK_BOOTTIME: 3600.0, time.CLOCK_MONOTONIC: 1.0}
+    sender = Worker(house, MemoryRelay().connect, ())._sender(Journal(tmp_path, "w"))
+    monkeypatch.setattr(process.time, "clock_gettime", clocks.__getitem__)
+    assert sender.ticks() == 3600.0
 
 
 def test_two_workers_never_have_one_name_and_it_fits_its_column() -> None:
