@@ -5,7 +5,12 @@ step that was cut off is done again (design.md section 2).
 """
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+
+from django.db import OperationalError
 
 from mailer.access import THE_CLOCK, author_scope
 from mailer.actions.adopt_lists import is_adopted
@@ -23,6 +28,7 @@ from mailer.models.ledger import record
 from mailer.models.outbox import signed
 from mailer.models.steering import advance, in_state
 
+_LOG = logging.getLogger("mailer.clock")
 _S = MailingState
 #: Candidates judged, and deliveries made, in one write: a few milliseconds.
 RANGE = 2000
@@ -36,10 +42,25 @@ def keep_time(house: House, *, now: datetime, draw: Draw, draw_word: DrawWord) -
     _lose_lapsed_claims(now)
     if is_adopted(house):
         for mailing in in_state(_S.SCHEDULED, _S.PREPARING):
-            _bring_forward(house, mailing, now, draw, draw_word)
+            with _alone(mailing, now):
+                _bring_forward(house, mailing, now, draw, draw_word)
     for mailing in in_state(_S.SENDING):
-        _finish(mailing, now)
+        with _alone(mailing, now):
+            _finish(mailing, now)
     return steering.next_moment()
+
+
+@contextmanager
+def _alone(mailing: Mailing, now: datetime) -> Iterator[None]:
+    """An error nobody foresaw stops the mailing that it is about, and none after it; a busy database stops none."""
+    try:
+        yield
+    except OperationalError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it was is logged with its traceback, and the next mailing comes
+        _LOG.exception("mailing %s is paused: an error of ours", mailing.pk)
+        # Only the type: its words may hold an address.
+        pause(mailing, now, f"an error of ours: {type(error).__name__}")
 
 
 class AuthorGone(MailerError, PermissionError):

@@ -4,9 +4,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from mailer.access import Actor
 from mailer.actions import keep_time as clock
@@ -247,6 +248,48 @@ def test_a_letter_that_cannot_be_made_pauses_its_mailing_and_no_other(office: Of
     assert "local-notices" in office.mailing(broken).state_reason
     assert office.mailing(whole).state == "sent"
     assert office.relay.copies == {ann.mailbox.address: 1}
+
+
+@pytest.mark.parametrize("step", ["_prepare", "_finish"])
+def test_an_error_of_ours_in_one_mailing_does_not_hold_up_the_others(
+    office: Office, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, step: str
+) -> None:
+    news, notices = stream(office.house), stream(office.house, "local-notices", "norfolk")
+    join(office.house, "Ann Smith", regions=["norfolk"], consents=[news, notices])
+    chair = anne()
+    broken = office.scheduled(bart(), "local-notices", "norfolk")
+    whole = office.scheduled(chair)
+    number, real = office.mailing(broken).pk, getattr(clock, step)
+
+    def fails(*arguments: Any) -> None:
+        if any(getattr(each, "pk", None) == number for each in arguments):
+            raise KeyError("ann@example.org")
+        real(*arguments)
+
+    monkeypatch.setattr(clock, step, fails)
+    office.now += timedelta(hours=1)
+    office.ring()
+    office.send_all()
+    assert (office.mailing(broken).state, office.mailing(broken).state_reason) == (
+        "paused",
+        "an error of ours: KeyError",
+    )
+    assert office.mailing(whole).state == "sent"
+    assert "KeyError" in caplog.text
+
+
+def test_a_database_that_is_away_pauses_nothing(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no fault of the mailing: the bell rings again."""
+    issue = office.scheduled(anne())
+
+    def fails(*_: object) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(clock, "_prepare", fails)
+    office.now += timedelta(hours=1)
+    with pytest.raises(OperationalError):
+        office.ring()
+    assert office.mailing(issue).state == "scheduled"
 
 
 def test_a_mailing_whose_author_was_turned_out_waits_for_a_person(office: Office) -> None:
