@@ -16,7 +16,8 @@ from mailer.core.errors import MailerError
 from mailer.core.listfile import Office as Role
 from mailer.core.region import Region as RegionValue
 from mailer.core.region import Regions, Scope
-from mailer.models import Issue, Mailing, Member, MemberRegion, Office, OfficeRegion, Region, User
+from mailer.models import Issue, Mailing, Member, Office, OfficeRegion, Region, User
+from mailer.models.member import living
 
 #: Offices that reach the whole organisation.
 _WHOLE = frozenset({Role.CHAIR, Role.SECRETARY, Role.EDITOR})
@@ -155,13 +156,7 @@ def members(actor: Actor, today: date) -> QuerySet[Member]:
     everyone: QuerySet[Member] = Member.unscoped.select_related("mailbox")
     if actor.scope.regions is None:
         return everyone
-    lives = MemberRegion.unscoped.filter(
-        Q(ends=None) | Q(ends__gt=today),
-        member=OuterRef("pk"),
-        starts__lte=today,
-        region__in=actor.scope.regions,
-    )
-    return everyone.filter(Exists(lives))
+    return everyone.filter(Exists(living(today).filter(member=OuterRef("pk"), region__in=actor.scope.regions)))
 
 
 def member(actor: Actor, name: str, today: date) -> Member:

@@ -56,12 +56,6 @@ def bring_up_to(
     Site.unscoped.update(lists_digest=digest)
 
 
-def wording_row(list_id: int, version: int) -> Wording:
-    """The row of a list's wording."""
-    row: Wording = Wording.unscoped.get(mailing_list=list_id, version=version)
-    return row
-
-
 def _list(row: MailingList) -> AdoptedList:
     wordings = Wording.unscoped.filter(mailing_list=row).values_list("version", "text")
     active = Subscription.unscoped.filter(stream__mailing_list=row, state=SubscriptionState.ACTIVE)

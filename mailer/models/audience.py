@@ -28,7 +28,7 @@ from django.db.models import (
 from mailer.core.audience import AllowList, Reason, Rule, Standing, SubscriptionState
 from mailer.core.delivery import Outcome
 from mailer.models.consent import Subscription, Suppression, SuppressionKind
-from mailer.models.member import Deliverability, Member, MemberRegion
+from mailer.models.member import Deliverability, Member, living
 
 
 def candidates(rule: Rule, today: date) -> QuerySet[Member]:
@@ -36,7 +36,7 @@ def candidates(rule: Rule, today: date) -> QuerySet[Member]:
     everyone: QuerySet[Member] = Member.unscoped.all()
     if rule.regions is None:
         return everyone
-    return everyone.filter(Exists(_memberships(today).filter(member=OuterRef("pk"), region__in=rule.regions)))
+    return everyone.filter(Exists(living(today).filter(member=OuterRef("pk"), region__in=rule.regions)))
 
 
 def decided(rule: Rule, today: date, allow_list: AllowList | None) -> QuerySet[Any]:
@@ -91,16 +91,11 @@ def on_allow_list(allow_list: AllowList | None) -> Q:
     return Q(mailbox__domain__in=sorted(allow_list.domains)) | Q(mailbox__normal__in=sorted(allow_list.addresses))
 
 
-def _memberships(today: date) -> QuerySet[MemberRegion]:
-    rows: QuerySet[MemberRegion] = MemberRegion.unscoped.filter(starts__lte=today)
-    return rows.filter(Q(ends=None) | Q(ends__gt=today))
-
-
 def _reaching(rule: Rule, today: date) -> QuerySet[Subscription]:
     """The member's subscriptions, active or left, that could carry the mailing to where the member lives."""
     anywhere = [stream for stream, region in rule.streams.items() if region is None]
     regional = [stream for stream, region in rule.streams.items() if region is not None]
-    lives_there = Exists(_memberships(today).filter(member=OuterRef("member"), region=OuterRef("stream__region")))
+    lives_there = Exists(living(today).filter(member=OuterRef("member"), region=OuterRef("stream__region")))
     rows: QuerySet[Subscription] = Subscription.unscoped.filter(member=OuterRef("pk"))
     return rows.filter(Q(stream__in=anywhere) | (Q(stream__in=regional) & Q(lives_there)))
 

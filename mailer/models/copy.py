@@ -1,7 +1,7 @@
 """What goes over the wire, who rides on it, and the one-off letters beside it."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from mailer.core.audience import Reason
 from mailer.core.delivery import COPY, CopyState, Outcome
@@ -95,6 +95,13 @@ class Delivery(Table):
             models.Index(fields=("copy",), name="delivery_by_copy"),
             models.Index(fields=("mailing",), condition=Q(copy=None, outcome=Outcome.CARRIED), name="delivery_waiting"),
         )
+
+
+def arrived() -> QuerySet[Delivery]:
+    """Deliveries that prove that a letter once arrived, so that the member's next one is not a first letter."""
+    states = (CopyState.ACCEPTED, CopyState.COMPLAINED)
+    rows: QuerySet[Delivery] = Delivery.unscoped.filter(outcome=Outcome.CARRIED, copy__state__in=states)
+    return rows
 
 
 class Notice(Outgoing):

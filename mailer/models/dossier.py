@@ -5,17 +5,16 @@ from datetime import date
 
 from django.db.models import Max, Q
 
-from mailer.core.delivery import CopyState, Outcome
 from mailer.models.consent import ConsentEntry, ConsentEvidence, Seal, Subscription, Suppression, SuppressionKind
-from mailer.models.copy import Delivery
-from mailer.models.member import Member, MemberRegion
+from mailer.models.copy import arrived
+from mailer.models.member import Member, living
 from mailer.models.site import Site
 from mailer.models.user import User
 
 
 def regions_of(member: Member, today: date) -> list[tuple[int, str]]:
     """Number and name of every region the member lives in today."""
-    lives = MemberRegion.unscoped.filter(Q(ends=None) | Q(ends__gt=today), member=member, starts__lte=today)
+    lives = living(today).filter(member=member)
     return list(lives.order_by("region").values_list("region", "region__name"))
 
 
@@ -40,10 +39,7 @@ def lines_of(subject: str) -> Iterator[tuple[ConsentEntry, ConsentEvidence | Non
 
 def has_had_a_letter(member: Member) -> bool:
     """Whether any letter ever arrived: the first one tells that one may object at any time (P10)."""
-    arrived = Delivery.unscoped.filter(
-        member=member, outcome=Outcome.CARRIED, copy__state__in=(CopyState.ACCEPTED, CopyState.COMPLAINED)
-    )
-    return bool(arrived.exists())
+    return arrived().filter(member=member).exists()
 
 
 def unsealed() -> int:

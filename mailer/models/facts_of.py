@@ -2,17 +2,17 @@
 
 from datetime import date
 
-from django.db.models import Count, Q
+from django.db.models import Count
 
 from mailer.core.audience import AllowList, Facts, Rule, Standing, SubscriptionState
 from mailer.models.audience import decided
 from mailer.models.consent import Subscription, Suppression, SuppressionKind
-from mailer.models.member import Deliverability, Member, MemberRegion
+from mailer.models.member import Deliverability, Member, living
 
 
 def facts(member: Member, today: date) -> Facts:
     """Everything the rule asks about this member."""
-    lives = MemberRegion.unscoped.filter(Q(ends=None) | Q(ends__gt=today), member=member, starts__lte=today)
+    lives = living(today).filter(member=member)
     subscriptions = Subscription.unscoped.filter(member=member).values_list("stream", "state")
     box = member.mailbox
     return Facts(

@@ -1,7 +1,9 @@
 """The people the organisation knows, their mailboxes, and the regions they belong to by date."""
 
+from datetime import date
+
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from mailer.core.audience import Standing
 from mailer.models.base import Table, one_of
@@ -93,3 +95,9 @@ class MemberRegion(Table):
             ),
         )
         indexes = (models.Index(fields=("region", "member"), name="member_region_by_region"),)
+
+
+def living(today: date) -> QuerySet[MemberRegion]:
+    """The memberships of regions that hold on this day: what scope, audience and facts all mean by "lives there"."""
+    rows: QuerySet[MemberRegion] = MemberRegion.unscoped.filter(starts__lte=today)
+    return rows.filter(Q(ends=None) | Q(ends__gt=today))

@@ -7,13 +7,11 @@ from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q
 
 from mailer.core.audience import AllowList, Rule
-from mailer.core.delivery import OPEN, CopyState, Outcome
+from mailer.core.delivery import OPEN, Outcome
 from mailer.models.audience import candidates, decided
-from mailer.models.copy import Copy, Delivery
+from mailer.models.copy import Copy, Delivery, arrived
 from mailer.models.recheck import withdraw_empty
 
-#: States that prove that a letter once arrived, so that the next one is not a first letter.
-_ARRIVED = (CopyState.ACCEPTED, CopyState.COMPLAINED)
 FIRST_LETTER = "first"
 
 
@@ -105,8 +103,4 @@ def _join_existing(mailing_id: int) -> None:
 
 
 def _has_had_a_letter() -> Exists:
-    return Exists(
-        Delivery.unscoped.filter(member=OuterRef("member"), outcome=Outcome.CARRIED, copy__state__in=_ARRIVED).exclude(
-            mailing=OuterRef("mailing")
-        )
-    )
+    return Exists(arrived().filter(member=OuterRef("member")).exclude(mailing=OuterRef("mailing")))

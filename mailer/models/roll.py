@@ -12,15 +12,14 @@ from mailer.core.audience import Standing, SubscriptionState
 from mailer.core.consent import Channel
 from mailer.core.membermatch import Consented, KnownMember, Left
 from mailer.models.consent import Subscription, Suppression, SuppressionKind
-from mailer.models.member import Mailbox, Member, MemberRegion
+from mailer.models.member import Mailbox, Member, MemberRegion, living
 from mailer.models.region import Wording
 
 
 def known_members(today: date, zone: ZoneInfo) -> Iterator[KnownMember]:
     """Every member as an import sees them; days are dates of the organisation's zone."""
     regions: dict[int, set[int]] = {}
-    open_rows = MemberRegion.unscoped.filter(Q(ends=None) | Q(ends__gt=today), starts__lte=today)
-    for member, region in open_rows.values_list("member", "region"):
+    for member, region in living(today).values_list("member", "region"):
         regions.setdefault(member, set()).add(region)
     streams: dict[int, dict[int, Consented | Left]] = {}
     for row in Subscription.unscoped.select_related("entry__wording").iterator():
@@ -120,12 +119,3 @@ def set_regions(member: Member, regions: Iterable[int], today: date) -> None:
 def wordings() -> dict[tuple[int, int], Wording]:
     """Every wording ever adopted, by list number and version."""
     return {(row.mailing_list_id, row.version): row for row in Wording.unscoped.all()}
-
-
-def counts() -> dict[str, int]:
-    """How many members, mailboxes and active subscriptions there are."""
-    return {
-        "members": Member.unscoped.count(),
-        "mailboxes": Mailbox.unscoped.count(),
-        "subscriptions": Subscription.unscoped.filter(state=SubscriptionState.ACTIVE).count(),
-    }

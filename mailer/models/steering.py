@@ -14,8 +14,6 @@ from mailer.models.mailing import Letter, Mailing
 from mailer.models.outbox import move
 
 _S = MailingState
-#: States in which a mailing may still send something.
-LIVE = (_S.SCHEDULED, _S.PREPARING, _S.SENDING, _S.PAUSED, _S.STOPPED)
 
 
 def advance(mailing_id: int, target: MailingState, reason: str = "", **values: object) -> bool:
