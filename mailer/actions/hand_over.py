@@ -19,14 +19,14 @@ from mailer.actions.pause_mailing import pause
 from mailer.actions.send_notices import send_notices
 from mailer.actions.settle import Settled, settle
 from mailer.core.address import AddressError
-from mailer.core.delivery import CopyState, Judged, judge
+from mailer.core.delivery import CopyState, Judged, judge, not_sent
 from mailer.core.dkim import Signer
 from mailer.core.envelope import Envelope
 from mailer.core.errors import MailerError
 from mailer.core.letter import Letter
 from mailer.core.message import format_date
 from mailer.core.personalise import Builder, CopyValues
-from mailer.core.reply import Answer, Reply, Step
+from mailer.core.reply import Answer
 from mailer.house import House
 from mailer.models import Copy, Mailing, outbox, preparing, recheck, steering
 from mailer.models.base import writing
@@ -244,12 +244,12 @@ class _Round:
         try:
             envelope = sender.envelope(build, copy, sender.clock())
         except MailerError as error:
-            answer = _not_sent(error)
+            answer = not_sent(error)
         else:
             try:
                 answer = session.hand_over(envelope, lambda: self._before_final_dot(copy))
             except (PayloadRefused, AddressError) as error:
-                answer = _not_sent(error)
+                answer = not_sent(error)
         judged = judge(answer)
         if answer.reply is not None:
             sender.journal.mark(place, _MARKS[answer.reply.code // 100])
@@ -288,11 +288,6 @@ class _Round:
         until = self._sender.clock() + REST
         with writing():
             steering.note(self._mailing.pk, wait_until=until, state_reason="The mail server ended the session.")
-
-
-def _not_sent(error: MailerError) -> Answer:
-    """One copy that cannot be written must not hold up the others: it waits for a person."""
-    return Answer(Step.MAIL, Reply(554, "5.6.0", f"Not sent: {error}"), final_dot_written=False)
 
 
 _MARKS = {2: Mark.ACCEPTED, 4: Mark.NOT_NOW, 5: Mark.REFUSED}

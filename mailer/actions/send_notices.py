@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from mailer.actions.compose import signing
 from mailer.actions.settle import settle_notice
-from mailer.core.delivery import judge
+from mailer.core.delivery import judge, not_sent
 from mailer.core.envelope import Envelope
 from mailer.core.errors import MailerError
 from mailer.core.message import OneOff, format_date, one_off
-from mailer.core.reply import Answer, Reply, Step
+from mailer.core.reply import Answer
 from mailer.models import Notice, outbox
 from mailer.models.base import writing
 from mailer.models.outbox import unsigned
@@ -57,7 +57,7 @@ def _hand_over(sender: "Sender", notice: Notice) -> Answer:
     try:
         envelope = _envelope(sender, notice, sender.clock())
     except MailerError as error:
-        return Answer(Step.MAIL, Reply(554, "5.6.0", f"Not sent: {error}"), final_dot_written=False)
+        return not_sent(error)
     return sender.session().hand_over(envelope)
 
 

@@ -35,27 +35,30 @@ class Settled:
 def settle(house: House, mailing: Mailing, claim: int, results: Sequence[Settled]) -> None:
     """Write down a claim's answers; call it inside `writing()`."""
     for result in results:
-        state, retry_at = _retry(house, mailing, result)
+        copy = result.copy
+        state, retry_at = _retry(
+            house,
+            result.judged,
+            copy.attempts,
+            copy.first_attempt_at,
+            result.at,
+            spread=copy.copy,
+            not_after=mailing.not_after,
+        )
         judged = Judged(state, result.judged.reply_class, result.judged.reply)
-        if not outbox.mark(Copy, result.copy.copy, claim, judged, now=result.at, retry_at=retry_at):
+        if not outbox.mark(Copy, copy.copy, claim, judged, now=result.at, retry_at=retry_at):
             continue
         if state is CopyState.REFUSED:
             _note_refusal(house, result)
         if state is CopyState.UNCERTAIN and _may_resend(house, result):
-            outbox.requeue_one_uncertain(result.copy.copy)
+            outbox.requeue_one_uncertain(copy.copy)
     _pause_if_all_are_held(mailing, results)
 
 
 def settle_notice(notice: Notice, judged: Judged, now: datetime, house: House) -> None:
     """Write down what became of a one-off letter."""
-    state, retry_at = judged.state, None
-    if state is CopyState.HELD and judged.reply_class is Class.QUOTA:
-        retry_at = now + _QUOTA_RENEWS
-    if state is CopyState.DEFERRED:
-        give_up = timedelta(hours=house.config.sending.give_up_hours)
-        first = notice.first_attempt_at or now
-        retry_at = next_attempt(notice.attempts, first, now, give_up, spread=notice.pk)
-        state = CopyState.DEFERRED if retry_at else CopyState.EXPIRED
+    first = notice.first_attempt_at or now
+    state, retry_at = _retry(house, judged, notice.attempts, first, now, spread=notice.pk)
     judged = Judged(state, judged.reply_class, judged.reply)
     outbox.mark(Notice, notice.pk, notice.claim or 0, judged, now=now, retry_at=retry_at)
 
@@ -79,22 +82,24 @@ def judge_mailbox_of(house: House, mailbox_id: int, copy_id: int, heard: Class, 
     return verdict.effect
 
 
-def _retry(house: House, mailing: Mailing, result: Settled) -> tuple[CopyState, datetime | None]:
+def _retry(
+    house: House,
+    judged: Judged,
+    attempts: int,
+    first_attempt_at: datetime,
+    now: datetime,
+    *,
+    spread: int,
+    not_after: datetime | None = None,
+) -> tuple[CopyState, datetime | None]:
     """The state to write, and when to try again: a deferral without a next time has expired."""
-    state, copy = result.judged.state, result.copy
-    if state is CopyState.DEFERRED:
-        again = next_attempt(
-            copy.attempts,
-            copy.first_attempt_at,
-            result.at,
-            timedelta(hours=house.config.sending.give_up_hours),
-            spread=copy.copy,
-            not_after=mailing.not_after,
-        )
+    if judged.state is CopyState.DEFERRED:
+        give_up = timedelta(hours=house.config.sending.give_up_hours)
+        again = next_attempt(attempts, first_attempt_at, now, give_up, spread=spread, not_after=not_after)
         return (CopyState.DEFERRED, again) if again else (CopyState.EXPIRED, None)
-    if state is CopyState.HELD and result.judged.reply_class is Class.QUOTA:
-        return state, result.at + _QUOTA_RENEWS
-    return state, None
+    if judged.state is CopyState.HELD and judged.reply_class is Class.QUOTA:
+        return judged.state, now + _QUOTA_RENEWS
+    return judged.state, None
 
 
 def _may_resend(house: House, result: Settled) -> bool:

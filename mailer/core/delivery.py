@@ -112,6 +112,11 @@ def judge(answer: Answer) -> Judged:
     return Judged(_refusal(answer.step, reply, reply_class), reply_class, reply)
 
 
+def not_sent(why: object) -> Answer:
+    """What stands in for an answer when we could not write a letter: it waits for a person, and holds up no other."""
+    return Answer(Step.MAIL, Reply(554, "5.6.0", f"Not sent: {why}"), final_dot_written=False)
+
+
 def _refusal(step: Step, reply: Reply, reply_class: Class) -> CopyState:
     if reply.status == _NEEDS_SMTPUTF8:
         return _S.REFUSED
