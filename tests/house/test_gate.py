@@ -8,7 +8,8 @@ from tests.house.gate import trespasses
 
 PROJECT = Path(__file__).parent.parent.parent
 PACKAGE = PROJECT / "mailer"
-INSIDE = ("models", "migrations")
+#: The benchmarks are a laboratory: they open databases of their own, and the raw peers beside ours.
+INSIDE = ("models", "migrations", "bench")
 
 
 def outside_the_gate() -> list[Path]:
