@@ -14,6 +14,7 @@ from typing import Protocol
 from mailer.access import THE_CLOCK
 from mailer.actions.settle import judge_mailbox_of
 from mailer.core.bounce import Finding, Kind, Match, Report, match, read
+from mailer.core.bounce.fate import Fate
 from mailer.core.delivery import CopyState
 from mailer.core.token import read_message_id, read_return_path
 from mailer.core.verdict import Effect
@@ -39,7 +40,7 @@ class Source(Protocol):
 
     def read(self) -> bytes: ...
 
-    def done(self, *, kept: bool) -> object: ...
+    def done(self, fate: Fate) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class FileSource:
         with self.path.open("rb") as file:
             return file.read(2 * 1024 * 1024)
 
-    def done(self, *, kept: bool) -> None:
+    def done(self, fate: Fate) -> None:
         """Nothing: it is somebody's file."""
 
 
@@ -97,7 +98,7 @@ def read_reports(
             continue
         with writing():
             done = _read_one(house, waits.name, raw, source, now)
-        waits.done(kept=done.matched is None and not done.repeated)
+        waits.done(Fate.KEPT if done.matched is None and not done.repeated else Fate.UNDERSTOOD)
         yield done
 
 

@@ -2,7 +2,8 @@
 
 Law of the file: we move messages, we never delete, overwrite or alter one. What was understood goes to
 `cur/`, marked as seen. What was not is kept for a person in the subfolder `.kept`, unseen, where every mail
-program shows it, and is not offered again. A message that another program moves meanwhile is its affair.
+program shows it, and is not offered again. What is somebody's own letter stays where it is. A message that
+another program moves meanwhile is its affair.
 """
 
 import os
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mailer.core.bounce.fate import Fate
 from mailer.core.errors import MailerError
 
 READ_LIMIT = 2 * 1024 * 1024
@@ -48,12 +50,16 @@ class Waiting:
         with os.fdopen(descriptor, "rb") as file:
             return file.read(limit)
 
-    def done(self, *, kept: bool) -> Path:
-        """Out of the way: to `cur/` as seen, or, where it was not understood, to `.kept` for a person."""
-        folder = self.maildir / KEPT if kept else self.maildir
-        if kept:
-            _make(folder)
-        return _move(self.path, folder / "cur", self.name, "" if kept else "S")
+    def done(self, fate: Fate) -> Path:
+        """Put it where its fate says: to `cur/` as seen, to `.kept` for a person, or nowhere."""
+        match fate:
+            case Fate.UNDERSTOOD:
+                return _move(self.path, self.maildir / "cur", self.name, "S")
+            case Fate.KEPT:
+                _make(kept := self.maildir / KEPT)
+                return _move(self.path, kept / "cur", self.name, "")
+            case Fate.NOT_OURS:
+                return self.path
 
 
 def waiting(path: Path) -> Iterator[Waiting]:

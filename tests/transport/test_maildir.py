@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.core.bounce.fate import Fate
 from mailer.transport.maildir import READ_LIMIT, GoneError, NotAMaildirError, waiting
 
 
@@ -41,7 +42,7 @@ def test_no_more_than_the_limit_is_read(maildir: Path) -> None:
 def test_what_was_understood_is_moved_to_cur_as_seen(maildir: Path) -> None:
     (maildir / "new/1.a.host").write_bytes(b"letter")
     (message,) = waiting(maildir)
-    assert message.done(kept=False) == maildir / "cur/1.a.host:2,S"
+    assert message.done(Fate.UNDERSTOOD) == maildir / "cur/1.a.host:2,S"
     assert (maildir / "cur/1.a.host:2,S").read_bytes() == b"letter"
     assert _names(maildir) == []
 
@@ -49,18 +50,25 @@ def test_what_was_understood_is_moved_to_cur_as_seen(maildir: Path) -> None:
 def test_what_was_not_understood_is_kept_unseen_in_a_folder_that_mail_programs_show(maildir: Path) -> None:
     (maildir / "cur/1.a.host:2,F").write_bytes(b"letter")
     (message,) = waiting(maildir)
-    assert message.done(kept=True) == maildir / ".kept/cur/1.a.host:2,F"
+    assert message.done(Fate.KEPT) == maildir / ".kept/cur/1.a.host:2,F"
     assert (maildir / ".kept/maildirfolder").exists()
     assert (maildir / ".kept/new").is_dir()
     assert _names(maildir) == []
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_a_message_never_overwrites_another(maildir: Path, kept: bool) -> None:
+def test_somebodys_own_letter_stays_as_it_is(maildir: Path) -> None:
+    (maildir / "new/1.a.host").write_bytes(b"Dear Anne")
+    (message,) = waiting(maildir)
+    assert message.done(Fate.NOT_OURS) == maildir / "new/1.a.host"
+    assert _names(maildir) == ["1.a.host"]
+
+
+@pytest.mark.parametrize("fate", [Fate.UNDERSTOOD, Fate.KEPT])
+def test_a_message_never_overwrites_another(maildir: Path, fate: Fate) -> None:
     for text in (b"first", b"second", b"third"):
         (maildir / "new/1.same.host").write_bytes(text)
         (message,) = waiting(maildir)
-        message.done(kept=kept)
+        message.done(fate)
     assert _contents(maildir) == [b"first", b"second", b"third"]
     assert _names(maildir) == []
 
@@ -69,7 +77,7 @@ def test_a_move_that_was_cut_short_is_finished(maildir: Path) -> None:
     (maildir / "new/1.a.host").write_bytes(b"letter")
     (maildir / "cur/1.a.host:2,S").hardlink_to(maildir / "new/1.a.host")
     (message,) = waiting(maildir)
-    message.done(kept=False)
+    message.done(Fate.UNDERSTOOD)
     assert _contents(maildir) == [b"letter"]
 
 
@@ -98,7 +106,7 @@ def test_a_message_that_another_program_took_says_so(maildir: Path) -> None:
     with pytest.raises(GoneError, match="another program"):
         message.read()
     with pytest.raises(GoneError, match="another program"):
-        message.done(kept=False)
+        message.done(Fate.UNDERSTOOD)
 
 
 def test_a_folder_that_is_no_maildir_is_refused(tmp_path: Path) -> None:
