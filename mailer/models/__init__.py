@@ -1,6 +1,7 @@
 """TABLES: fields, constraints, querysets, conditional claims; set-wise SQL lives here. Knows only `core`."""
 
 from mailer.models.bounce import Bounce, BounceSource, Event
+from mailer.models.changes import Change
 from mailer.models.consent import (
     ConsentEntry,
     ConsentEvidence,
@@ -21,6 +22,7 @@ from mailer.models.user import Office, OfficeRegion, User
 __all__ = (
     "Bounce",
     "BounceSource",
+    "Change",
     "ConsentEntry",
     "ConsentEvidence",
     "Copy",

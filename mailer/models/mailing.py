@@ -38,6 +38,9 @@ class Mailing(Table):
     prepared_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    #: Everyone carried was last checked as a whole on this day, when `changes` stood at this number.
+    checked_at_change = models.BigIntegerField(null=True)
+    checked_on = models.DateField(null=True)
     #: After a relay fault that may pass, nobody tries before this.
     wait_until = models.DateTimeField(null=True)
 

@@ -1,0 +1,72 @@
+"""Whom a change touches, so that a sender checks again those it is about and not everyone (standards L8, P8).
+
+Every change bumps the counter `changes` inside its own transaction. Who bumps it may also name the members whom the
+change is about; a number that names nobody's rows is taken to be about everyone. So forgetting to say it costs time,
+and never lets a letter go.
+"""
+
+from collections.abc import Iterable
+
+from django.db import connection, models
+
+from mailer.models.base import Table
+from mailer.models.member import Member
+from mailer.models.site import Counter, bump
+
+
+class Change(Table):
+    """One member touched by the change of this number; without a member: a change that is about nobody."""
+
+    number = models.BigIntegerField()
+    member = models.ForeignKey(Member, models.CASCADE, related_name="+", null=True, db_index=False)
+
+    class Meta(Table.Meta):
+        indexes = (
+            models.Index(fields=("number",), name="change_by_number"),
+            models.Index(fields=("member", "number"), name="change_by_member"),
+        )
+
+
+def begin_change() -> int:
+    """Bump `changes` and return its number; until `name_touched` says whom it is about, it is about everyone.
+
+    Call it inside `writing()`. On PostgreSQL its row lock puts concurrent writers in one order.
+    """
+    return bump(Counter.CHANGES)
+
+
+def name_touched(number: int, members: Iterable[int]) -> None:
+    """Say whom a change is about, by member id; nobody, if there are none."""
+    ids = set(members)
+    rows = [Change(number=number, member_id=member) for member in ids] or [Change(number=number)]
+    Change.unscoped.bulk_create(rows, batch_size=500)
+
+
+def is_about_everyone(after: int, until: int) -> bool:
+    """Whether a change with a number over `after`, up to `until`, did not say whom it is about."""
+    named = Change.unscoped.filter(number__gt=after, number__lte=until).values("number").distinct().count()
+    return bool(named < until - after)
+
+
+def touched(after: int) -> models.QuerySet[Change]:
+    """The named changes with a number over `after`."""
+    rows: models.QuerySet[Change] = Change.unscoped.filter(number__gt=after, member__isnull=False)
+    return rows
+
+
+def touched_on(copy_ids: Iterable[int], after: int) -> list[int]:
+    """Those of the copies on which somebody rides whom a named change over `after` touched."""
+    ids = list(copy_ids)
+    if not ids:
+        return []
+    rides = "SELECT DISTINCT d.copy_id FROM mailer_delivery d WHERE d.copy_id IN ({}) AND d.outcome = 'carried'" + (
+        " AND EXISTS (SELECT 1 FROM mailer_change c WHERE c.member_id = d.member_id AND c.number > %s)"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(rides.format(", ".join(map(str, map(int, ids)))), [after])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def forget_changes(before: int) -> None:
+    """Drop what no open mailing can ask for any more: numbers up to `before`."""
+    Change.unscoped.filter(number__lte=before).delete()
