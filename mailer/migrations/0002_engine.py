@@ -7,6 +7,28 @@ class Migration(migrations.Migration):
     dependencies = [("mailer", "0001_initial")]
 
     operations = [
+        migrations.RemoveIndex("copy", "copy_claims"),
+        migrations.RemoveIndex("copy", "copy_by_state"),
+        migrations.AddIndex(
+            "copy",
+            models.Index(
+                condition=models.Q(
+                    state__in=(
+                        "bounced",
+                        "cancelled",
+                        "complained",
+                        "deferred",
+                        "expired",
+                        "held",
+                        "refused",
+                        "uncertain",
+                        "withdrawn",
+                    )
+                ),
+                fields=["mailing", "state"],
+                name="copy_set_aside",
+            ),
+        ),
         migrations.AddField("mailing", "checked_at_change", models.BigIntegerField(null=True)),
         migrations.AddField("mailing", "checked_on", models.DateField(null=True)),
         migrations.CreateModel(
