@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mailer.access import THE_CLOCK
+from mailer.actions.leave import Draw
 from mailer.actions.settle import judge_mailbox_of
 from mailer.core.bounce import Finding, Kind, Match, Report, match, read
 from mailer.core.bounce.fate import Fate
@@ -81,14 +82,14 @@ class ReadReport:
         return {"file": self.file, "kind": self.kind, "findings": found, "matched": self.matched}
 
 
-def poll(house: House, now: datetime) -> Iterator[ReadReport]:
+def poll(house: House, now: datetime, draw: Draw) -> Iterator[ReadReport]:
     """Read what waits in the configured Maildir."""
     maildir = house.config.bounces.maildir
-    return iter(()) if maildir is None else read_reports(house, waiting(maildir), now, BounceSource.MAILDIR)
+    return iter(()) if maildir is None else read_reports(house, waiting(maildir), now, draw, BounceSource.MAILDIR)
 
 
 def read_reports(
-    house: House, sources: Iterable[Source], now: datetime, source: BounceSource = BounceSource.FILE
+    house: House, sources: Iterable[Source], now: datetime, draw: Draw, source: BounceSource = BounceSource.FILE
 ) -> Iterator[ReadReport]:
     """Read each report, act on it once, and put it out of the way when that is durable."""
     for waits in sources:

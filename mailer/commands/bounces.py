@@ -8,6 +8,7 @@ from mailer.actions import read_bounces
 from mailer.actions.list_bounces import bounce_log
 from mailer.actions.read_bounces import FileSource, ReadReport, Source
 from mailer.commands.desk import Desk
+from mailer.commands.shell import draw_handle
 from mailer.core.errors import MailerError
 from mailer.transport.maildir import waiting
 
@@ -18,14 +19,14 @@ class NothingToPoll(MailerError, ValueError):
 
 def read(desk: Desk, *, paths: Sequence[Path]) -> None:
     """Read reports from files, folders of files, and Maildirs."""
-    _show(desk, read_bounces.read_reports(desk.house, _sources(paths), desk.now))
+    _show(desk, read_bounces.read_reports(desk.house, _sources(paths), desk.now, draw_handle))
 
 
 def poll(desk: Desk) -> None:
     """Read what waits in the Maildir of config.toml."""
     if desk.config.bounces.maildir is None:
         raise NothingToPoll("No Maildir is configured: set bounces.maildir, or name files with `mailer bounces read`.")
-    _show(desk, read_bounces.poll(desk.house, desk.now))
+    _show(desk, read_bounces.poll(desk.house, desk.now, draw_handle))
 
 
 def _sources(paths: Sequence[Path]) -> Iterator[Source]:

@@ -213,7 +213,7 @@ class Story:
 
     def _read_what_came_back(self) -> str:
         self._stage.server.deliver_bounces(self._now())
-        self.bounces = Counter(report.kind for report in poll(self._house, self._now()))
+        self.bounces = Counter(report.kind for report in poll(self._house, self._now(), draw))
         self._ring()
         kinds = ", ".join(f"{count} {_KINDS.get(kind, kind)}" for kind, count in sorted(self.bounces.items()))
         return f"{self.bounces.total()} answers come back and are read: {kinds}."

@@ -97,7 +97,7 @@ class Bell:
 
     def read_bounces(self) -> None:
         """Read what came back into the configured Maildir, if there is one."""
-        self._guarded("reading bounces", lambda: sum(1 for _ in poll(self.house, chance.now())))
+        self._guarded("reading bounces", lambda: sum(1 for _ in poll(self.house, chance.now(), chance.handle)))
 
     def _come_sooner(self, following: object) -> None:
         now = chance.now()

@@ -11,7 +11,7 @@ from mailer.house import House
 from mailer.models import Bounce, BounceSource, Copy, Mailbox
 from mailer.transport.maildir import waiting
 from tests.actions.office import Office
-from tests.world import NOW, anne, join, stream
+from tests.world import NOW, Draw, anne, join, stream
 
 pytestmark = pytest.mark.django_db
 
@@ -52,7 +52,9 @@ def _drop(maildir: Path, *raws: bytes) -> None:
 
 
 def _read(office: Office, maildir: Path) -> list[str]:
-    found = read_reports(office.house, waiting(maildir), NOW + timedelta(days=1), BounceSource.MAILDIR)
+    found = read_reports(
+        office.house, waiting(maildir), NOW + timedelta(days=1), office.draw.handle, BounceSource.MAILDIR
+    )
     return [report.verdict for report in found]
 
 
@@ -96,7 +98,7 @@ def test_a_full_mailbox_is_not_a_dead_one(sent: Office, tmp_path: Path) -> None:
 
 
 def test_without_a_maildir_there_is_nothing_to_poll(house: House) -> None:
-    assert list(poll(house, NOW)) == []
+    assert list(poll(house, NOW, Draw().handle)) == []
 
 
 def test_a_report_that_overtakes_the_answer_is_not_lost(office: Office, tmp_path: Path) -> None:
