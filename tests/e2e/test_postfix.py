@@ -70,7 +70,9 @@ def test_a_mailing_goes_out_and_its_report_comes_back(house: House, postfix: Pos
     assert Mailbox.unscoped.get(normal="nobody@example.net").deliverability == "undeliverable"
 
     _wait_for(lambda: postfix.letters("bounces"), postfix)
-    reports = list(read_reports(house, waiting(postfix.mail / "bounces"), NOW, office.draw.handle, BounceSource.MAILDIR))
+    reports = list(
+        read_reports(house, waiting(postfix.mail / "bounces"), NOW, office.draw.handle, BounceSource.MAILDIR)
+    )
     assert [(report.kind, report.verdict) for report in reports] == [("hard", "undeliverable")]
     assert Mailbox.unscoped.get(normal="later@example.com").deliverability == "undeliverable"
     assert Bounce.unscoped.filter(source=BounceSource.MAILDIR).get().matched_by == "return_path"
