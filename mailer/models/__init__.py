@@ -16,6 +16,7 @@ from mailer.models.issue import Issue, Revision
 from mailer.models.mailing import Letter, Mailing
 from mailer.models.member import Deliverability, Mailbox, Member, MemberRegion
 from mailer.models.region import MailingList, Region, Stream, Wording
+from mailer.models.report_source import ReportSource
 from mailer.models.site import Counter, Site
 from mailer.models.user import Office, OfficeRegion, User
 
@@ -42,6 +43,7 @@ __all__ = (
     "OfficeRegion",
     "Outgoing",
     "Region",
+    "ReportSource",
     "Revision",
     "Seal",
     "Site",

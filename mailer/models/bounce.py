@@ -12,7 +12,10 @@ class BounceSource(models.TextChoices):
 
     SMTP = "smtp"
     MAILDIR = "maildir"
+    IMAP = "imap"
     FILE = "file"
+    PIPE = "pipe"
+    WEBHOOK = "webhook"
 
 
 class Bounce(Table):
