@@ -1,5 +1,6 @@
 """TABLES: fields, constraints, querysets, conditional claims; set-wise SQL lives here. Knows only `core`."""
 
+from mailer.models.alarm import Alarm
 from mailer.models.bounce import Bounce, BounceSource, Event
 from mailer.models.changes import Change
 from mailer.models.consent import (
@@ -19,8 +20,10 @@ from mailer.models.region import MailingList, Region, Stream, Wording
 from mailer.models.report_source import ReportSource
 from mailer.models.site import Counter, Site
 from mailer.models.user import Office, OfficeRegion, User
+from mailer.models.worker_row import WorkerRow
 
 __all__ = (
+    "Alarm",
     "Bounce",
     "BounceSource",
     "Change",
@@ -55,4 +58,5 @@ __all__ = (
     "Undo",
     "User",
     "Wording",
+    "WorkerRow",
 )

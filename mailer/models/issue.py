@@ -15,6 +15,8 @@ class Issue(Table):
     region = models.ForeignKey(Region, models.PROTECT, related_name="+", null=True)
     state = models.CharField(max_length=16, default=IssueState.DRAFT)
     author = models.ForeignKey(User, models.PROTECT, related_name="+", null=True)
+    #: The issue that this one corrects: it goes to those who got that, and to nobody else.
+    corrects = models.ForeignKey("self", models.PROTECT, related_name="+", null=True)
     created_at = models.DateTimeField()
 
     class Meta(Table.Meta):
