@@ -15,6 +15,10 @@ from mailer.core.errors import MailerError
 #: Octets of one reply. RFC 5321 allows lines of 512, and no honest server comes near this with all of them.
 REPLY_LIMIT = 64 * 1024
 
+# What may stand behind the code in a reply's only line, and how long that may be to pass unread.
+_ENDS_CODE = (b" ", b"\r", b"\n")
+_SHORT = 512
+
 # The second digit is not checked: unknown codes such as 299 or 475 are handled by their first (T4).
 _LINE = re.compile(rb"([2-5][0-9]{2})(?![0-9])(-?)[ \t]?(.*)", re.DOTALL)
 _STATUS = re.compile(r"([245])\.(?:0|[1-9][0-9]{0,2})\.(?:0|[1-9][0-9]{0,2})(?!\S)")
@@ -132,6 +136,16 @@ class ReplyReader:
     def empty(self) -> bool:
         """Nothing has come that was not taken, not even a part of a reply."""
         return not self._buffer and not self._lines
+
+    def skip(self, digit: bytes) -> bool:
+        """Take the next reply unread if it is one whole line that begins with this digit; else leave it to `take`."""
+        end = self._buffer.find(b"\n")
+        if end < 3 or end > _SHORT or self._lines or self._buffer[:1] != digit:
+            return False
+        if not (self._buffer[3:4] in _ENDS_CODE and self._buffer[1:3].isdigit()):
+            return False
+        del self._buffer[: end + 1]
+        return True
 
     def take(self) -> Reply | None:
         """The next whole reply, or None while there is not one."""

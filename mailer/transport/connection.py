@@ -10,8 +10,9 @@ from contextlib import suppress
 from time import monotonic
 from typing import Self
 
-from mailer.core.reply import ProtocolError, Reply, ReplyReader
-from mailer.transport.relay import Relay, is_loopback
+from mailer.core.reply import Capabilities, ProtocolError, Reply, ReplyReader
+from mailer.transport.lane import Lane
+from mailer.transport.relay import Relay, Timeouts, is_loopback
 
 _BLOCK = 64 * 1024
 # Replies are short; a larger buffer costs an mmap and a munmap each time (performance.md section 2).
@@ -93,6 +94,10 @@ class Connection:
         if reply.code != 421:
             raise ProtocolError(f"The server spoke out of turn: {reply}.")
         return reply
+
+    def lane(self, capabilities: Capabilities, timeouts: Timeouts) -> Lane:
+        """The same connection for letters, from now on without waiting."""
+        return Lane(self._socket, self._reader, capabilities, timeouts, monotonic)
 
     def close(self) -> None:
         self._socket.close()

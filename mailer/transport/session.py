@@ -1,10 +1,9 @@
-"""A session hands over one letter at a time (RFC 5321, standards T1-T6, T11, F17).
+"""A lane for one who waits: one letter, one answer. For a test letter, an alarm, and whoever tests the dialogue.
 
-Law of the file: a hand-over ends with exactly one Answer, whatever the server does; what the Answer means is
-said in core/delivery.py. A session that has lost step with its server, or in which anything was interrupted,
-is closed, since its next reply could be taken for another letter's.
+The sender of mailings drives many lanes at once (transport/pool.py); the dialogue is the same.
 """
 
+import select
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
@@ -12,14 +11,11 @@ from typing import Protocol, Self
 
 from mailer.core.envelope import Envelope
 from mailer.core.errors import MailerError
-from mailer.core.reply import Answer, Capabilities, ProtocolError, Reply, Step, parse
-from mailer.transport.connection import Connection, describe
-from mailer.transport.payload import check_envelope, dot_stuffed
+from mailer.core.reply import Answer, Capabilities, ProtocolError, Step
+from mailer.transport.connection import Connection
+from mailer.transport.lane import Lane, Parcel
+from mailer.transport.payload import check_envelope
 from mailer.transport.relay import Timeouts
-
-_NEEDS_SMTPUTF8 = parse(b"553 5.6.7 Not sent: this address needs SMTPUTF8, which the relay does not offer\r\n")
-_NEEDS_8BITMIME = parse(b"554 5.6.3 Not sent: this letter needs 8BITMIME, which the relay does not offer\r\n")
-_TOO_LARGE = parse(b"552 5.3.4 Not sent: this letter is larger than the relay takes\r\n")
 
 
 class SessionClosed(MailerError, ConnectionError):
@@ -27,20 +23,20 @@ class SessionClosed(MailerError, ConnectionError):
 
 
 class HandsOver(Protocol):
-    """What a sender needs of a session; transport/memory.py is the twin of the one here."""
+    """What the blocking session and its twin have in common."""
 
     messages: int
 
     @property
     def usable(self) -> bool: ...
 
-    def hand_over(self, envelope: Envelope, before_final_dot: Callable[[], None] = ...) -> Answer: ...
+    def hand_over(self, envelope: Envelope, before_content: Callable[[], None] = ...) -> Answer: ...
 
     def quit(self) -> None: ...
 
 
 def nothing() -> None:
-    """What happens before the final dot when nobody keeps a journal."""
+    """What happens before the content when nobody keeps a journal."""
 
 
 class Session:
@@ -48,10 +44,9 @@ class Session:
 
     def __init__(self, connection: Connection, capabilities: Capabilities, timeouts: Timeouts) -> None:
         self.capabilities = capabilities
-        self.messages = 0
         self._connection = connection
         self._timeouts = timeouts
-        self._open = True
+        self._lane = connection.lane(capabilities, timeouts)
 
     def __enter__(self) -> Self:
         return self
@@ -61,131 +56,75 @@ class Session:
     ) -> None:
         if kind is None:
             self.quit()
-        self._close()
+        self._lane.close()
+
+    @property
+    def lane(self) -> Lane:
+        """The lane itself, for whoever drives many."""
+        return self._lane
+
+    @property
+    def messages(self) -> int:
+        """How many letters were begun."""
+        return self._lane.letters
 
     @property
     def usable(self) -> bool:
-        """Whether it can take another letter; a server that hung up or said 421 meanwhile is noticed here."""
-        try:
-            if self._open and self._connection.spoken():
-                self._close()
-        except OSError:
-            self._close()
-        return self._open
+        """Whether it can take another letter; a server that hung up or spoke meanwhile is noticed here."""
+        if self._lane.is_open:
+            self._lane.read(_no_more)
+        return self._lane.is_open
 
-    def hand_over(self, envelope: Envelope, before_final_dot: Callable[[], None] = nothing) -> Answer:
-        """One transaction for one recipient; `before_final_dot` comes when only the final dot is missing."""
-        if not self._open:
+    def hand_over(self, envelope: Envelope, before_content: Callable[[], None] = nothing) -> Answer:
+        """One transaction for one recipient; `before_content` comes when only the content and its dot are missing."""
+        if not self._lane.is_open:
             raise SessionClosed("This session is closed. Connect to the relay again.")
         check_envelope(envelope)
-        refusal = self._refusal_of_ours(envelope)
-        if refusal is not None:
-            return Answer(Step.MAIL, refusal, final_dot_written=False)
-        self.messages += 1
+        waiting: list[Parcel] = [_Single(envelope, before_content)]
         try:
-            return self._transaction(envelope, before_final_dot)
+            self._lane.read(_no_more)
+            self._lane.pull(lambda: waiting.pop() if waiting else None)
+            while self._lane.is_open and not self._lane.ended:
+                self._wait()
         except BaseException:
-            self._close()
+            self._lane.close()
             raise
+        answer = self._lane.ended.popleft().answer if self._lane.ended else None
+        return answer or Answer(Step.MAIL, None, final_dot_written=False, note=self._lane.ended_because)
+
+    def _wait(self) -> None:
+        lane = self._lane
+        poll = select.poll()
+        poll.register(lane.socket, select.POLLIN | (select.POLLOUT if lane.is_writing else 0))
+        left = lane.deadline - lane.ticks()
+        ready = poll.poll(max(0.0, left) * 1000)
+        if not ready:
+            lane.give_up()
+        for _, event in ready:
+            if event & ~select.POLLOUT:
+                lane.read(_no_more)
+            if event & select.POLLOUT and lane.is_open:
+                lane.write()
 
     def quit(self) -> None:
         """Take leave politely; whether the server hears it no longer matters."""
         with suppress(OSError, ProtocolError):
-            if self._open:
+            if self._lane.is_idle:
                 self._connection.ask(b"QUIT", self._timeouts.quit)
-        self._close()
+        self._lane.close()
 
-    def _refusal_of_ours(self, envelope: Envelope) -> Reply | None:
-        if envelope.smtputf8 and not self.capabilities.smtputf8:
-            return _NEEDS_SMTPUTF8
-        if not (envelope.payload.isascii() or self.capabilities.eight_bit_mime):
-            return _NEEDS_8BITMIME
-        if 0 < (self.capabilities.size or 0) < len(envelope.payload):
-            return _TOO_LARGE
-        return None
 
-    def _transaction(self, envelope: Envelope, before_final_dot: Callable[[], None]) -> Answer:
-        commands = (
-            (Step.MAIL, self._mail_from(envelope), 2),
-            (Step.RCPT, f"RCPT TO:<{envelope.recipient}>".encode(), 2),
-            (Step.DATA, b"DATA", 3),
-        )
-        for step, line, wanted in commands:
-            answer = self._command(step, line, wanted)
-            if answer is not None:
-                self._begin_anew()
-                return answer
-        return self._write_letter(envelope.payload, before_final_dot)
+def _no_more() -> None:
+    """There is never a second letter at once."""
 
-    def _mail_from(self, envelope: Envelope) -> bytes:
-        parameters = [f"MAIL FROM:<{envelope.sender}>"]
-        if self.capabilities.size is not None:
-            parameters.append(f"SIZE={len(envelope.payload)}")
-        if not envelope.payload.isascii():
-            parameters.append("BODY=8BITMIME")
-        if envelope.smtputf8:
-            parameters.append("SMTPUTF8")
-        return " ".join(parameters).encode()
 
-    def _command(self, step: Step, line: bytes, wanted: int) -> Answer | None:
-        """Say one line: None when the server goes on as wanted, else what the hand-over ends with."""
-        try:
-            reply = self._connection.ask(line, self._timeouts.of(step))
-        except (OSError, ProtocolError) as error:
-            return self._lost(step, error)
-        return None if reply.first_digit == wanted else self._refused(step, reply)
+class _Single:
+    """The one letter of a hand-over."""
 
-    def _begin_anew(self) -> None:
-        if self._open and self._command(Step.RSET, b"RSET", 2) is not None:
-            self._close()
+    def __init__(self, envelope: Envelope, before_content: Callable[[], None]) -> None:
+        self.envelope = envelope
+        self._before_content = before_content
 
-    def _write_letter(self, payload: bytes, before_final_dot: Callable[[], None]) -> Answer:
-        try:
-            self._connection.write(dot_stuffed(payload), self._timeouts.of(Step.BODY))
-            if self._connection.spoken():
-                # Closed without the dot, so that the server cannot take what it has for the whole letter.
-                answer = self._refused(Step.BODY, self._connection.read(self._timeouts.of(Step.BODY)))
-                self._close()
-                return answer
-        except (OSError, ProtocolError) as error:
-            return self._lost(Step.BODY, error)
-        before_final_dot()
-        return self._write_final_dot()
-
-    def _write_final_dot(self) -> Answer:
-        written = False
-        try:
-            self._connection.write(b".\r\n", self._timeouts.of(Step.BODY))
-            written = True
-            reply = self._connection.read(self._timeouts.of(Step.FINAL_DOT))
-        except (OSError, ProtocolError) as error:
-            return self._lost(Step.FINAL_DOT, error, written=written)
-        if reply.first_digit == 2:
-            return Answer(Step.FINAL_DOT, reply, final_dot_written=True)
-        return self._refused(Step.FINAL_DOT, reply, written=True)
-
-    def _refused(self, step: Step, reply: Reply, *, written: bool = False) -> Answer:
-        if reply.first_digit not in (4, 5):
-            self._close()
-            return Answer(step, None, written, f"The server answered out of place: {reply}.")
-        if reply.code == 421:
-            self._close()
-        return Answer(step, reply, written)
-
-    def _lost(self, step: Step, error: Exception, *, written: bool = False) -> Answer:
-        reply = self._last_words() if step is Step.BODY else None
-        self._close()
-        if reply is not None and reply.first_digit in (4, 5):
-            return Answer(step, reply, written)
-        return Answer(step, None, written, describe(error))
-
-    def _last_words(self) -> Reply | None:
-        """A server that stops reading in mid-letter has often said why before it hung up."""
-        with suppress(OSError, ProtocolError):
-            if self._connection.spoken():
-                return self._connection.read(self._timeouts.quit)
-        return None
-
-    def _close(self) -> None:
-        self._open = False
-        self._connection.close()
+    def may_go(self) -> bool:
+        self._before_content()
+        return True
