@@ -21,8 +21,8 @@ from mailer.transport import access_token
 from mailer.transport.relay import is_loopback
 
 _FAULTS = (imaplib.IMAP4.error, ImapToolsError, OSError, access_token.NoTokenError)
-#: Tokens and credentials in base64; no word that a person needs is so long.
-_LONG_WORD = re.compile(r"[A-Za-z0-9+/=_~-]{24,}")
+#: Tokens and credentials in base64; a word that a person needs is shorter, or, as OpenSSL's, all in capitals.
+_LONG_WORD = re.compile(r"(?![A-Z_]+\b)[A-Za-z0-9+/=_~-]{24,}")
 _MAX_REASON = 300
 
 

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,11 +44,11 @@ auth_mechanisms = plain login
 auth_failure_delay = 0
 passdb {{
   driver = passwd-file
-  args = scheme=PLAIN username_format=%u {folder}/users
+  args = scheme=PLAIN username_format=%u {folder}/users/%u
 }}
 userdb {{
   driver = passwd-file
-  args = username_format=%u {folder}/users
+  args = username_format=%u {folder}/users/%u
   default_fields = uid={uid} gid={gid} home={mail}/%u
 }}
 plugin {{
@@ -80,6 +80,9 @@ service lmtp {{
 }}
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service stats {{
   chroot =
@@ -95,21 +98,30 @@ class Dovecot:
     imaps: int
     lmtp: int
     ca_file: Path
+    users: Path
     mail: Path
     log: Path
 
-    def account(self, user: str) -> Account:
-        """The mailbox of a user, over TLS."""
+    def mailbox(self, user: str, quota: str = "") -> Account:
+        """A new user's mailbox, over TLS; a quota is a rule of Dovecot's, as "*:bytes=10"."""
+        file = self.users / user
+        file.write_text(f"{user}:{PASSWORD}::::::{f'userdb_quota_rule={quota}' if quota else ''}\n")
+        file.chmod(0o644)
         return Account("localhost", self.imaps, "implicit", user, PASSWORD, ca_file=self.ca_file, timeout=10)
+
+    def files(self, user: str, folder: str = "") -> list[Path]:
+        """The messages that lie in a folder of a user's, as "Mailer/Read", in the order of their arrival."""
+        place = self.mail / user / (f".{folder.replace('/', '.')}" if folder else "")
+        return sorted(file for part in ("new", "cur") for file in (place / part).glob("*"))
 
 
 @contextmanager
-def running(users: Mapping[str, str], separator: str = "/") -> Iterator[Dovecot]:
-    """Start it for these users, each with the rule of its quota (or none), and stop it again."""
+def running(separator: str = "/") -> Iterator[Dovecot]:
+    """Start it without users, and stop it again."""
     folder = Path(tempfile.mkdtemp(prefix="mailer-dovecot-", dir="/tmp"))
     folder.chmod(0o755)
     try:
-        server = _configure(folder, users, separator)
+        server = _configure(folder, separator)
         command = ["/usr/sbin/dovecot", "-F", "-c", str(folder / "dovecot.conf")]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
@@ -122,7 +134,7 @@ def running(users: Mapping[str, str], separator: str = "/") -> Iterator[Dovecot]
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _configure(folder: Path, users: Mapping[str, str], separator: str) -> Dovecot:
+def _configure(folder: Path, separator: str) -> Dovecot:
     mail = folder / "mail"
     mail.mkdir()
     root = os.geteuid() == 0
@@ -136,9 +148,8 @@ def _configure(folder: Path, users: Mapping[str, str], separator: str) -> Doveco
     for number, part in enumerate(certificate.cert_chain_pems):
         part.write_to_path(folder / "cert.pem", append=number > 0)
     authority.cert_pem.write_to_path(folder / "ca.pem")
-    lines = (f"{user}:{PASSWORD}::::::{f'userdb_quota_rule={rule}' if rule else ''}\n" for user, rule in users.items())
-    (folder / "users").write_text("".join(lines))
-    (folder / "users").chmod(0o644)
+    users = folder / "users"
+    users.mkdir()
     group = subprocess.run(["id", "-gn"], capture_output=True, text=True, check=True).stdout.strip()
     imap, imaps, lmtp = _free_ports(3)
     (folder / "dovecot.conf").write_text(
@@ -156,7 +167,7 @@ def _configure(folder: Path, users: Mapping[str, str], separator: str) -> Doveco
             lmtp=lmtp,
         )
     )
-    return Dovecot(imap, imaps, lmtp, folder / "ca.pem", mail, folder / "log")
+    return Dovecot(imap, imaps, lmtp, folder / "ca.pem", users, mail, folder / "log")
 
 
 def _free_ports(count: int) -> list[int]:
