@@ -9,19 +9,21 @@ values down: nothing below them asks for the configuration.
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 from urllib.parse import urlsplit
 
 from mailer.core.configcheck import misfits
 from mailer.core.configkind import (
     ALLOWED,
     BASE_URL,
+    COMMAND,
     EHLO_NAME,
     HOST,
     LINES,
     PROXY,
+    QUIET,
     SECRET,
     SENDER,
     SOME_LINES,
@@ -40,18 +42,25 @@ from mailer.core.kind import (
     DOMAIN,
     FLAG,
     LINE,
+    SLUG,
     Kind,
     KindError,
+    Shape,
     many,
     matching,
     nearest,
     refined,
     whole,
 )
+from mailer.core.limits import Limits
+from mailer.core.quiet import NO_QUIET_HOURS, QuietHours
 
+_T = TypeVar("_T")
 _PREFIX = "MAILER_"
 _PLACE = refined(LINE, "a path, taken from the folder of config.toml", Path)
 _SELECTOR = matching("letters, digits and hyphens", r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_SENDERS = many(DOMAIN, "a list of domain names")
+_LETTERS = whole(0, 1_000_000_000)
 _PORTS = {Tls.IMPLICIT: 465, Tls.STARTTLS: 587, Tls.NONE: 25}
 
 
@@ -78,6 +87,28 @@ class ConfigError(MailerError, ValueError):
 
 def _of(kind: Kind[Any], *, secret: bool = False) -> dict[str, Any]:
     return {"kind": kind, "secret": secret}
+
+
+def _tables(cls: type[_T], expected: str) -> Kind[tuple[_T, ...]]:
+    """A list of tables, each read as a section is. Its complaints repeat no table, as one may hold a password."""
+
+    def read(value: object) -> tuple[_T, ...]:
+        if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
+            raise KindError
+        entries, complaints = [], list[ConfigComplaint]()
+        for number, table in enumerate(value, 1):
+            found: list[ConfigComplaint] = []
+            values = _read_section(f"{number}. ", cls, table, found)
+            complaints += found
+            if not found:
+                entries.append(cls(**values))
+        if complaints:
+            raise KindError("; ".join(map(str, complaints)))
+        if any(entry in entries[:index] for index, entry in enumerate(entries)):
+            raise KindError("an entry stands twice")
+        return tuple(entries)
+
+    return Kind(f"a list of tables, each with {expected}", read, Shape.LIST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +151,7 @@ class Data:
     """Where this site keeps its files: keys, journals and, by default, the database."""
 
     dir: Path = field(default=Path("var"), metadata=_of(_PLACE))
+    keep_free_mb: int = field(default=200, metadata=_of(whole(0, 1_000_000)))
 
     @property
     def keys(self) -> Path:
@@ -139,9 +171,12 @@ class Database:
         return postgres(self.url)
 
 
-@dataclass(frozen=True, slots=True)
-class Smtp:
-    """The relay that letters are handed to (standards T1, T14, T16); `signs`: it adds the DKIM signature."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Relay:
+    """How a relay is reached (standards T1, T14, T16); `signs`: it adds the DKIM signature.
+
+    `senders` are the domains in From that it takes; none named is all.
+    """
 
     host: str = field(metadata=_of(HOST))
     port: int = field(default=0, metadata=_of(whole(1, 65535)))
@@ -151,6 +186,22 @@ class Smtp:
     ehlo_name: str = field(default="", metadata=_of(EHLO_NAME))
     ca_file: Path | None = field(default=None, metadata=_of(_PLACE))
     signs: bool = field(default=False, metadata=_of(FLAG))
+    senders: tuple[str, ...] = field(default=(), metadata=_of(_SENDERS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherRelay(_Relay):
+    """A further relay: it takes over when those before it cannot send, or sends for domains of its own."""
+
+    name: str = field(metadata=_of(SLUG))
+    password_file: Path | None = field(default=None, metadata=_of(_PLACE))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smtp(_Relay):
+    """The relay that letters are handed to, and the others, in the order in which they take over."""
+
+    others: tuple[OtherRelay, ...] = field(default=(), metadata=_of(_tables(OtherRelay, "name and host"), secret=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,29 +221,11 @@ class DkimKey:
     file: Path = field(metadata=_of(_PLACE))
 
 
-def _read_dkim_key(value: object) -> DkimKey:
-    if not isinstance(value, dict):
-        raise KindError
-    complaints: list[ConfigComplaint] = []
-    values = _read_section("", DkimKey, value, complaints)
-    if complaints:
-        raise KindError("; ".join(str(complaint) for complaint in complaints))
-    return DkimKey(**values)
-
-
 @dataclass(frozen=True, slots=True)
 class Dkim:
     """The keys that sign; more than one where a receiver may know only one algorithm."""
 
-    keys: tuple[DkimKey, ...] = field(
-        default=(),
-        metadata=_of(
-            many(
-                Kind("a table with selector, domain and file", _read_dkim_key),
-                "a list of tables, each with selector, domain and file",
-            )
-        ),
-    )
+    keys: tuple[DkimKey, ...] = field(default=(), metadata=_of(_tables(DkimKey, "selector, domain and file")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +238,71 @@ class Sending:
     prepare_ahead_minutes: int = field(default=30, metadata=_of(whole(0, 1440)))
     give_up_hours: int = field(default=96, metadata=_of(whole(1, 240)))
     uncertain: Uncertain = field(default=Uncertain.KEEP, metadata=_of(UNCERTAIN))
+    quiet_hours: QuietHours = field(default=NO_QUIET_HOURS, metadata=_of(QUIET))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LetterLimits:
+    """So many letters in any second, minute, hour and day; 0 is no limit."""
+
+    per_second: int = field(default=0, metadata=_of(_LETTERS))
+    per_minute: int = field(default=0, metadata=_of(_LETTERS))
+    per_hour: int = field(default=0, metadata=_of(_LETTERS))
+    per_day: int = field(default=0, metadata=_of(_LETTERS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainLimits(_LetterLimits):
+    """What may go to the addresses of one domain."""
+
+    domain: str = field(metadata=_of(DOMAIN))
+
+    @property
+    def limits(self) -> Limits:
+        """The limits as the core reasons about them."""
+        return Limits(self.per_second, self.per_minute, self.per_hour, self.per_day)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayLimits(_LetterLimits):
+    """What may go through one relay, by its name; the one of [smtp] is called smtp."""
+
+    name: str = field(metadata=_of(SLUG))
+    connections: int = field(default=0, metadata=_of(whole(0, 1000)))
+    letters_per_connection: int = field(default=0, metadata=_of(_LETTERS))
+
+    @property
+    def limits(self) -> Limits:
+        """The limits as the core reasons about them."""
+        return Limits(
+            self.per_second,
+            self.per_minute,
+            self.per_hour,
+            self.per_day,
+            self.connections,
+            self.letters_per_connection,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much may go where, in which time (standards T25, D14)."""
+
+    relays: tuple[RelayLimits, ...] = field(default=(), metadata=_of(_tables(RelayLimits, "name and limits")))
+    domains: tuple[DomainLimits, ...] = field(default=(), metadata=_of(_tables(DomainLimits, "domain and limits")))
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """How people hear of a fault of ours: by a relay that only alarms use, and by a command of the operator's."""
+
+    addresses: tuple[str, ...] = field(default=(), metadata=_of(many(ADDRESS, "a list of e-mail addresses")))
+    host: str = field(default="", metadata=_of(HOST))
+    port: int = field(default=0, metadata=_of(whole(1, 65535)))
+    tls: Tls = field(default=Tls.STARTTLS, metadata=_of(TLS))
+    user: str = field(default="", metadata=_of(LINE))
+    password: str = field(default="", repr=False, metadata=_of(SECRET, secret=True))
+    command: tuple[str, ...] = field(default=(), metadata=_of(COMMAND))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,15 +318,24 @@ class Config:
     bounces: Bounces
     dkim: Dkim
     sending: Sending
+    limits: Bounds
+    alerts: Alerts
 
 
 _SECTIONS: Mapping[str, type] = {name: hint for name, hint in get_type_hints(Config).items() if name != "source"}
+#: The tables that stand in lists.
+_NESTED: Mapping[str, type] = {
+    "dkim.keys": DkimKey,
+    "limits.domains": DomainLimits,
+    "limits.relays": RelayLimits,
+    "smtp.others": OtherRelay,
+}
 
 
 def known_keys() -> dict[str, str]:
     """Every dotted key with what is expected of it, for the documents."""
-    own = {f"{s}.{f.name}": f.metadata["kind"].expected for s, cls in _SECTIONS.items() for f in fields(cls)}
-    return own | {f"dkim.keys.{f.name}": f.metadata["kind"].expected for f in fields(DkimKey)}
+    tables = [*_SECTIONS.items(), *_NESTED.items()]
+    return {f"{name}.{f.name}": f.metadata["kind"].expected for name, cls in tables for f in fields(cls)}
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
@@ -246,6 +353,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         ConfigComplaint(section, f"nobody knows this section; {nearest(section, _SECTIONS)}") for section in content
     ]
     _locate(values, source.parent)
+    complaints += _fetch_passwords(values["smtp"])
     _fill_in(values)
     flat = {f"{section}.{key}": value for section, keys in values.items() for key, value in keys.items()}
     complaints += [ConfigComplaint(key, message) for key, message in misfits(flat)]
@@ -331,29 +439,59 @@ def _read_section(prefix: str, cls: type, table: object, complaints: list[Config
 def _locate(values: dict[str, dict[str, Any]], folder: Path) -> None:
     """Paths are taken from the folder of config.toml, wherever the command is called."""
     for keys in values.values():
-        for key, value in keys.items():
-            if isinstance(value, Path):
-                keys[key] = folder / value.expanduser()
-    if "keys" in values["dkim"]:
-        located = (replace(key, file=folder / key.file.expanduser()) for key in values["dkim"]["keys"])
-        values["dkim"]["keys"] = tuple(located)
+        keys.update({key: _located(value, folder) for key, value in keys.items()})
+
+
+def _located(value: Any, folder: Path) -> Any:
+    if isinstance(value, Path):
+        return folder / value.expanduser()
+    if not (isinstance(value, tuple) and value and is_dataclass(value[0])):
+        return value
+    return tuple(replace(row, **{f.name: _located(getattr(row, f.name), folder) for f in fields(row)}) for row in value)
+
+
+def _fetch_passwords(smtp: dict[str, Any]) -> list[ConfigComplaint]:
+    """Read the passwords of the other relays that lie in files of their own; the complaints."""
+    complaints: list[ConfigComplaint] = []
+    fetched = []
+    for number, relay in enumerate(smtp.get("others", ()), 1):
+        key, password = f"smtp.others[{number}].password_file", relay.password
+        if relay.password_file is not None:
+            if password:
+                complaints.append(ConfigComplaint(key, "expected instead of password, not beside it"))
+            file = str(relay.password_file)
+            password = _file_content(key, key, file, complaints) or ""
+        fetched.append(replace(relay, password=password))
+    smtp |= {"others": tuple(fetched)} if "others" in smtp else {}
+    return complaints
 
 
 def _fill_in(values: dict[str, dict[str, Any]]) -> None:
     """The defaults that follow from other keys; a key that could not be read stays away."""
-    organisation, smtp, site = values["organisation"], values["smtp"], values["site"]
+    organisation, smtp, site, alerts = (values[name] for name in ("organisation", "smtp", "site", "alerts"))
     if organisation.get("reply_to") == "" and "contact" in organisation:
         organisation["reply_to"] = organisation["contact"]
-    if smtp.get("port") == 0 and "tls" in smtp:
-        smtp["port"] = _PORTS[smtp["tls"]]
+    for relay in (smtp, alerts):
+        if relay.get("port") == 0 and "tls" in relay:
+            relay["port"] = _PORTS[relay["tls"]]
     if smtp.get("ehlo_name") == "" and "base_url" in site:
         smtp["ehlo_name"] = urlsplit(site["base_url"]).hostname or ""
+    if "others" in smtp:
+        smtp["others"] = tuple(
+            replace(
+                relay,
+                port=relay.port or _PORTS[relay.tls],
+                ehlo_name=relay.ehlo_name or smtp.get("ehlo_name", ""),
+            )
+            for relay in smtp["others"]
+        )
 
 
 def _unreadable(values: Mapping[str, Any]) -> list[ConfigComplaint]:
     """Files that a letter could not leave without: better missed now than at the due time."""
     needed = [("smtp.ca_file", values.get("smtp.ca_file"))]
     needed += [(f"dkim.keys[{n}].file", key.file) for n, key in enumerate(values.get("dkim.keys", ()), 1)]
+    needed += [(f"smtp.others[{n}].ca_file", other.ca_file) for n, other in enumerate(values.get("smtp.others", ()), 1)]
     return [
         ConfigComplaint(key, f"expected a readable file, found nothing to read at {file}")
         for key, file in needed

@@ -10,6 +10,7 @@ import pytest
 from mailer import config
 from mailer.config import Config, ConfigError, DkimKey
 from mailer.core.errors import MailerError
+from mailer.core.limits import Limits
 
 EXAMPLE = Path(__file__).parent.parent / "config.toml"
 LEAST = """
@@ -84,10 +85,14 @@ def test_the_example_that_a_site_starts_from_is_good_and_shows_every_key_that_ha
         "dkim.keys.selector",
         "smtp.ca_file",
         "smtp.password",
+        "smtp.senders",
         "smtp.signs",
         "smtp.user",
     }
-    assert shown == set(config.known_keys()) - optional
+    known = {
+        key for key in config.known_keys() if not key.startswith(("limits.domains.", "limits.relays.", "smtp.others."))
+    }
+    assert shown == known - optional
 
 
 def test_the_file_is_the_one_that_is_named_or_the_one_in_the_working_directory(
@@ -200,6 +205,23 @@ def test_everything_wrong_is_said_at_once(folder: Path) -> None:
         ("sending", "cool_off_minutes", "-1"),
         ("sending", "not_after_hours", "1"),  # less than the grace of two hours
         ("sending", "uncertain", '"forget"'),
+        ("sending", "quiet_hours", '"21-8"'),
+        ("sending", "quiet_hours", '"08:00-08:00"'),
+        ("smtp", "senders", '["@example.org"]'),
+        ("smtp", "senders", '["example.com"]'),  # nobody would send for the sender's own domain
+        ("smtp", "others", '["spare"]'),
+        ("smtp", "others", '[{name = "smtp", host = "spare.example.net"}]'),
+        ("smtp", "others", '[{name = "a", host = "a.example.net"}, {name = "a", host = "b.example.net"}]'),
+        ("smtp", "others", '[{name = "spare", host = "spare.example.net", tls = "none"}]'),
+        ("smtp", "others", '[{name = "spare", host = "spare.example.net", port = 25}]'),
+        ("smtp", "others", '[{name = "spare", host = "spare.example.net", user = "friends"}]'),
+        ("smtp", "others", '[{name = "spare", host = "spare.example.net", ehlo_name = "localhost"}]'),
+        ("limits", "relays", '[{name = "spare", per_day = 5}]'),
+        ("limits", "relays", '[{name = "smtp", per_day = -5}]'),
+        ("limits", "relays", '[{name = "smtp", per_day = 5}, {name = "smtp", per_hour = 5}]'),
+        ("limits", "domains", '[{domain = "Example.com"}]'),
+        ("limits", "domains", '[{domain = "example.com", connections = 3}]'),
+        ("limits", "domains", '[{domain = "example.com", per_day = 5}, {domain = "example.com", per_hour = 5}]'),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_key(folder: Path, section: str, key: str, value: str) -> None:
@@ -215,6 +237,70 @@ def test_a_dkim_key_is_complained_about_part_by_part(folder: Path) -> None:
     one = '{selector = "s1", domain = "example.org", file = "%s"}'
     missing = complaints(folder, with_key("dkim", "keys", f"[{one % 'key.pem'}, {one % 'none.pem'}]"))
     assert list(missing) == ["dkim.keys[2].file"]
+
+
+SPARE = """
+others = [
+    {name = "spare", host = "spare.example.net", tls = "implicit", user = "friends", password_file = "word"},
+    {name = "press", host = "press.example.net", senders = ["press.example.org"], signs = true, ca_file = "key.pem"},
+]
+"""
+
+
+def test_other_relays_are_read_like_the_first(folder: Path) -> None:
+    (folder / "word").write_text("s3cret\n")
+    spare, press = read(folder, LEAST.replace("[bounces]", SPARE + "[bounces]")).smtp.others
+    assert (spare.name, spare.port, spare.password, spare.senders) == ("spare", 465, "s3cret", ())
+    assert (press.port, press.ehlo_name, press.signs) == (587, "news.example.org", True)
+    assert (press.senders, press.ca_file) == (("press.example.org",), folder / "key.pem")
+
+
+def test_the_password_file_of_another_relay_is_read_or_named(folder: Path) -> None:
+    text = LEAST.replace("[bounces]", SPARE + "[bounces]")
+    assert list(complaints(folder, text)) == ["smtp.others[1].password_file"]
+    (folder / "word").write_text("s3cret")
+    both = complaints(folder, text.replace("password_file", 'password = "s3cret", password_file'))
+    assert both == {"smtp.others[1].password_file": "expected instead of password, not beside it"}
+    assert list(complaints(folder, text.replace("key.pem", "none.pem"))) == ["smtp.others[2].ca_file"]
+
+
+def test_other_relays_come_from_the_environment_too(folder: Path) -> None:
+    others = '[{name = "spare", host = "spare.example.net", user = "friends", password = "s3cret"}]'
+    assert read(folder, LEAST, {"MAILER_SMTP__OTHERS": others}).smtp.others[0].password == "s3cret"
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        '[{name = "spare", host = "a b", user = "friends", password = "hunter2"}]',
+        '[{name = "spare", host = "a.example.net", user = "", password = "hunter2"}]',
+        '[{name = "spare", host = "a.example.net", password = "hunter2"}]',
+        '[{name = "spare", host = "a.example.net", password = ["hunter2"]}]',
+        '[{name = "smtp", host = "a.example.net", user = "friends", password = "hunter2"}]',
+        '[{host = "a.example.net", user = "friends", pasword = "hunter2"}]',
+        '["hunter2"]',
+        '"hunter2"',
+    ],
+)
+def test_the_password_of_another_relay_is_never_shown(folder: Path, others: str) -> None:
+    for text, environ in ((with_key("smtp", "others", others), {}), (LEAST, {"MAILER_SMTP__OTHERS": others})):
+        assert "hunter2" not in "".join(complaints(folder, text, environ).values())
+    good = '[{name = "spare", host = "a.example.net", user = "friends", password = "hunter2"}]'
+    assert "hunter2" not in repr(read(folder, with_key("smtp", "others", good)))
+
+
+def test_a_limit_that_is_not_named_is_none(folder: Path) -> None:
+    assert read(folder).limits.relays == read(folder).limits.domains == ()
+    text = with_key("limits", "relays", '[{name = "smtp", per_minute = 100, connections = 4}]')
+    text = with_key("limits", "domains", '[{domain = "example.com", per_day = 400}]', text)
+    found = read(folder, text).limits
+    assert found.relays[0].limits == Limits(per_minute=100, connections=4)
+    assert found.domains[0].limits == Limits(per_day=400)
+
+
+def test_quiet_hours_are_read(folder: Path) -> None:
+    assert str(read(folder).sending.quiet_hours) == "none"
+    assert str(read(folder, with_key("sending", "quiet_hours", '"21:00-08:00"')).sending.quiet_hours) == "21:00-08:00"
 
 
 def test_a_section_that_is_no_section_is_refused(folder: Path) -> None:

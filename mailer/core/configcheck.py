@@ -10,6 +10,10 @@ from urllib.parse import urlsplit
 
 from mailer.core.configkind import Tls, is_loopback
 from mailer.core.domain import organisational, same_organisation
+from mailer.core.kind import nearest
+
+#: The name of the relay that [smtp] describes; the others are given theirs.
+FIRST_RELAY = "smtp"
 
 _CHECKS: list[tuple[tuple[str, ...], Callable[..., str | None]]] = []
 
@@ -41,31 +45,96 @@ def _public_site(base_url: str, production: bool) -> str | None:
 
 
 @_needs("smtp.tls", "smtp.host")
+@_needs("alerts.tls", "alerts.host")
 def _encrypted(tls: Tls, host: str) -> str | None:
-    if tls is Tls.NONE and not is_loopback(host):
+    if tls is Tls.NONE and host and not is_loopback(host):
         return f'expected "implicit" or "starttls-required": mail to {host} would travel in the clear'
     return None
 
 
 @_needs("smtp.port", "smtp.host")
+@_needs("alerts.port", "alerts.host")
 def _no_direct_delivery(port: int, host: str) -> str | None:
-    if port == 25 and not is_loopback(host):
+    if port == 25 and host and not is_loopback(host):
         return "expected 587 or 465, the ports of a relay: port 25 is where mail servers speak to each other"
     return None
 
 
 @_needs("smtp.password", "smtp.user")
+@_needs("alerts.password", "alerts.user")
 def _credentials(password: str, user: str) -> str | None:
     if bool(password) != bool(user):
-        return "expected together with smtp.user, or neither of the two"
+        return "expected together with the user, or neither of the two"
+    return None
+
+
+@_needs("alerts.addresses", "alerts.host")
+def _another_way(addresses: tuple[str, ...], host: str) -> str | None:
+    if bool(addresses) != bool(host):
+        return "expected together with alerts.host, a relay that is not the one of [smtp], or neither of the two"
+    return None
+
+
+@_needs("alerts.host", "smtp.host")
+def _not_the_same(alerts_host: str, host: str) -> str | None:
+    if alerts_host == host and not is_loopback(host):
+        return f"expected another relay than smtp.host: when {host} fails, nobody would hear of it"
     return None
 
 
 @_needs("smtp.ehlo_name", "smtp.host")
+@_needs("smtp.ehlo_name", "alerts.host")
 def _named(ehlo_name: str, host: str) -> str | None:
-    if not is_loopback(host) and not ehlo_name.startswith("[") and is_loopback(ehlo_name):
+    if host and not is_loopback(host) and not ehlo_name.startswith("[") and is_loopback(ehlo_name):
         return f"expected the full name of this machine, as mail.example.org: {ehlo_name!r} tells {host} nothing"
     return None
+
+
+@_needs("smtp.others")
+def _others(others: tuple[Any, ...]) -> str | None:
+    """What holds for the first relay holds for each."""
+    names = [other.name for other in others]
+    if FIRST_RELAY in names or len(set(names)) < len(names):
+        return f"expected a name of its own for each relay, other than {FIRST_RELAY!r}, found {', '.join(names)}"
+    faults = [
+        f"{other.name}: {fault}"
+        for other in others
+        for fault in (
+            _encrypted(other.tls, other.host),
+            _no_direct_delivery(other.port, other.host),
+            _credentials(other.password or str(other.password_file or ""), other.user),
+            _named(other.ehlo_name, other.host),
+        )
+        if fault
+    ]
+    return "; ".join(faults) or None
+
+
+@_needs("smtp.senders", "smtp.others", "organisation.sender_address")
+def _somebody_sends(senders: tuple[str, ...], others: tuple[Any, ...], sender_address: str) -> str | None:
+    domain = sender_address.rpartition("@")[2]
+    if all(taken and domain not in taken for taken in (senders, *(other.senders for other in others))):
+        return f"expected one relay that takes letters from {domain}, the sender's domain; each is for others only"
+    return None
+
+
+@_needs("limits.relays", "smtp.others")
+def _limited_relays(limits: tuple[Any, ...], others: tuple[Any, ...]) -> str | None:
+    known = [FIRST_RELAY, *(other.name for other in others)]
+    names = [each.name for each in limits]
+    if unknown := sorted(set(names) - set(known)):
+        return f"expected names of relays, found {unknown[0]!r}; {nearest(unknown[0], known)}"
+    return _once(names)
+
+
+@_needs("limits.domains")
+def _limited_domains(limits: tuple[Any, ...]) -> str | None:
+    return _once([each.domain for each in limits])
+
+
+def _once(names: list[str]) -> str | None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return f"expected each once, found {twice[0]} twice" if twice else None
 
 
 @_needs("organisation.imprint", "organisation.imprint_required")

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from mailer.core import address
 from mailer.core.domain import is_freemail
 from mailer.core.kind import ADDRESS, DOMAIN, LINE, Kind, KindError, Shape, many, matching, one_of, refined
+from mailer.core.quiet import quiet_hours
 
 
 class Tls(StrEnum):
@@ -140,5 +141,7 @@ HOST = refined(LINE, "a host name or an IP address", _host)
 EHLO_NAME = refined(LINE, "the full name of this machine, or an address in square brackets", _ehlo_name)
 TIME_ZONE = refined(LINE, "a time zone such as Europe/London", _time_zone)
 SECRET = matching("a text without control characters", r"[^\x00-\x1f\x7f]+")
+COMMAND = many(LINE, 'a command as a list of words, such as ["/usr/local/bin/tell-us", "--loud"]', twice=True)
 TLS = one_of(Tls)
 UNCERTAIN = one_of(Uncertain)
+QUIET = refined(LINE, '"none", or hours such as "21:00-08:00"', quiet_hours)
