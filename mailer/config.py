@@ -22,6 +22,7 @@ from mailer.core.configkind import (
     EHLO_NAME,
     HOST,
     LINES,
+    PROVIDER,
     PROXY,
     QUIET,
     SECRET,
@@ -31,6 +32,7 @@ from mailer.core.configkind import (
     TLS,
     UNCERTAIN,
     WEB_PAGE,
+    Provider,
     Tls,
     Uncertain,
     from_text,
@@ -62,6 +64,7 @@ _SELECTOR = matching("letters, digits and hyphens", r"[A-Za-z0-9]([A-Za-z0-9-]{0
 _SENDERS = many(DOMAIN, "a list of domain names")
 _LETTERS = whole(0, 1_000_000_000)
 _PORTS = {Tls.IMPLICIT: 465, Tls.STARTTLS: 587, Tls.NONE: 25}
+_IMAP_PORTS = {Tls.IMPLICIT: 993, Tls.STARTTLS: 143, Tls.NONE: 143}
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +209,21 @@ class Smtp(_Relay):
 
 @dataclass(frozen=True, slots=True)
 class Bounces:
-    """Where letters that cannot be delivered come back to."""
+    """Where letters that cannot be delivered come back to: a Maildir, a mailbox over IMAP, a provider's webhook."""
 
     domain: str = field(metadata=_of(DOMAIN))
     maildir: Path | None = field(default=None, metadata=_of(_PLACE))
+    imap_host: str = field(default="", metadata=_of(HOST))
+    imap_port: int = field(default=0, metadata=_of(whole(1, 65535)))
+    imap_tls: Tls = field(default=Tls.IMPLICIT, metadata=_of(TLS))
+    imap_user: str = field(default="", metadata=_of(LINE))
+    imap_password: str = field(default="", repr=False, metadata=_of(SECRET, secret=True))
+    imap_token_file: Path | None = field(default=None, metadata=_of(_PLACE))
+    imap_token_command: tuple[str, ...] = field(default=(), metadata=_of(COMMAND))
+    imap_folder: str = field(default="INBOX", metadata=_of(LINE))
+    imap_ca_file: Path | None = field(default=None, metadata=_of(_PLACE))
+    provider: Provider | None = field(default=None, metadata=_of(PROVIDER))
+    webhook_secret: str = field(default="", repr=False, metadata=_of(SECRET, secret=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -474,6 +488,9 @@ def _fill_in(values: dict[str, dict[str, Any]]) -> None:
     for relay in (smtp, alerts):
         if relay.get("port") == 0 and "tls" in relay:
             relay["port"] = _PORTS[relay["tls"]]
+    bounces = values["bounces"]
+    if bounces.get("imap_port") == 0 and "imap_tls" in bounces:
+        bounces["imap_port"] = _IMAP_PORTS[bounces["imap_tls"]]
     if smtp.get("ehlo_name") == "" and "base_url" in site:
         smtp["ehlo_name"] = urlsplit(site["base_url"]).hostname or ""
     if "others" in smtp:
@@ -489,7 +506,7 @@ def _fill_in(values: dict[str, dict[str, Any]]) -> None:
 
 def _unreadable(values: Mapping[str, Any]) -> list[ConfigComplaint]:
     """Files that a letter could not leave without: better missed now than at the due time."""
-    needed = [("smtp.ca_file", values.get("smtp.ca_file"))]
+    needed = [(key, values.get(key)) for key in ("smtp.ca_file", "bounces.imap_ca_file")]
     needed += [(f"dkim.keys[{n}].file", key.file) for n, key in enumerate(values.get("dkim.keys", ()), 1)]
     needed += [(f"smtp.others[{n}].ca_file", other.ca_file) for n, other in enumerate(values.get("smtp.others", ()), 1)]
     return [

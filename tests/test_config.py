@@ -79,7 +79,18 @@ def test_the_example_that_a_site_starts_from_is_good_and_shows_every_key_that_ha
     assert config.load(EXAMPLE, {}).organisation.name
     shown = {f"{section}.{key}" for section, keys in tomllib.loads(EXAMPLE.read_text()).items() for key in keys}
     optional = {
+        "bounces.imap_ca_file",
+        "bounces.imap_folder",
+        "bounces.imap_host",
+        "bounces.imap_password",
+        "bounces.imap_port",
+        "bounces.imap_tls",
+        "bounces.imap_token_command",
+        "bounces.imap_token_file",
+        "bounces.imap_user",
         "bounces.maildir",
+        "bounces.provider",
+        "bounces.webhook_secret",
         "dkim.keys.domain",
         "dkim.keys.file",
         "dkim.keys.selector",
@@ -199,6 +210,10 @@ def test_everything_wrong_is_said_at_once(folder: Path) -> None:
         ("smtp", "password", '"alone"'),
         ("bounces", "domain", '"bounces.example.com"'),
         ("bounces", "domain", '"localhost"'),
+        ("bounces", "imap_password", '"alone"'),
+        ("bounces", "imap_ca_file", '"missing.pem"'),
+        ("bounces", "provider", '"sendgrid"'),
+        ("bounces", "webhook_secret", '"a secret without a provider"'),
         ("dkim", "keys", '[{selector = "a", domain = "example.com", file = "key.pem"}]'),
         ("dkim", "keys", '"key.pem"'),
         ("dkim", "keys", "[3]"),
@@ -324,6 +339,36 @@ def test_an_imprint_that_is_required_cannot_be_empty(folder: Path) -> None:
     assert list(complaints(folder, text)) == ["organisation.imprint"]
     filled = read(folder, with_key("organisation", "imprint", '"Promoted by A.\\nFor B."', text))
     assert filled.organisation.imprint == ("Promoted by A.", "For B.")
+
+
+MAILBOX = {"imap_host": '"imap.example.org"', "imap_user": '"b"', "imap_password": '"secret"'}
+
+
+@pytest.mark.parametrize(
+    ("changes", "complained"),
+    [
+        ({}, set()),
+        ({"imap_password": "", "imap_token_file": '"token"'}, set()),
+        ({"imap_password": "", "imap_token_command": '["give", "a", "token"]'}, set()),
+        ({"imap_user": ""}, {"bounces.imap_host"}),
+        ({"imap_password": ""}, {"bounces.imap_password"}),
+        ({"imap_token_file": '"token"'}, {"bounces.imap_password"}),
+        ({"imap_tls": '"none"'}, {"bounces.imap_tls"}),
+        ({"provider": '"postmark"'}, {"bounces.webhook_secret"}),
+        ({"provider": '"postmark"', "webhook_secret": '"fifteen letters"'}, {"bounces.webhook_secret"}),
+        ({"provider": '"postmark"', "webhook_secret": '"sixteen letters!"'}, set()),
+    ],
+)
+def test_a_mailbox_is_described_whole_and_opened_by_one_key(
+    folder: Path, changes: dict[str, str], complained: set[str]
+) -> None:
+    text = LEAST
+    for key, value in {**MAILBOX, **changes}.items():
+        text = with_key("bounces", key, value, text) if value else text
+    if complained:
+        assert set(complaints(folder, text)) == complained
+    else:
+        assert read(folder, text).bounces.imap_port == 993
 
 
 def test_loopback_needs_neither_tls_nor_a_name(folder: Path) -> None:

@@ -46,6 +46,7 @@ def _public_site(base_url: str, production: bool) -> str | None:
 
 @_needs("smtp.tls", "smtp.host")
 @_needs("alerts.tls", "alerts.host")
+@_needs("bounces.imap_tls", "bounces.imap_host")
 def _encrypted(tls: Tls, host: str) -> str | None:
     if tls is Tls.NONE and host and not is_loopback(host):
         return f'expected "implicit" or "starttls-required": mail to {host} would travel in the clear'
@@ -150,6 +151,29 @@ def _return_path(domain: str, sender_address: str) -> str | None:
     if not same_organisation(domain, sender):
         own = f"bounces.{organisational(sender)}"
         return f"expected a domain of the sender's own, such as {own}, found {domain!r}"
+    return None
+
+
+@_needs("bounces.imap_host", "bounces.imap_user")
+def _mailbox(host: str, user: str) -> str | None:
+    if bool(host) != bool(user):
+        return "expected together with bounces.imap_user, or neither of the two"
+    return None
+
+
+@_needs("bounces.imap_password", "bounces.imap_token_file", "bounces.imap_token_command", "bounces.imap_host")
+def _one_key_to_the_mailbox(password: str, token_file: object, command: tuple[str, ...], host: str) -> str | None:
+    if sum(map(bool, (password, token_file, command))) != bool(host):
+        return "expected with bounces.imap_host, or one of imap_token_file and imap_token_command in its place"
+    return None
+
+
+@_needs("bounces.webhook_secret", "bounces.provider")
+def _webhook(secret: str, provider: object) -> str | None:
+    if provider is None and not secret:
+        return None
+    if provider is None or len(secret) < 16:
+        return "expected at least 16 characters, together with bounces.provider: anybody can call a webhook"
     return None
 
 

@@ -28,6 +28,16 @@ class Uncertain(StrEnum):
     RESEND = "resend"
 
 
+class Provider(StrEnum):
+    """Whose webhooks we understand; each tells what became of letters that its relay took."""
+
+    BREVO = "brevo"
+    MAILGUN = "mailgun"
+    MAILJET = "mailjet"
+    POSTMARK = "postmark"
+    RESEND = "resend"
+
+
 def is_loopback(host: str) -> bool:
     """Does the name or address lead back to this machine?"""
     try:
@@ -143,5 +153,6 @@ TIME_ZONE = refined(LINE, "a time zone such as Europe/London", _time_zone)
 SECRET = matching("a text without control characters", r"[^\x00-\x1f\x7f]+")
 COMMAND = many(LINE, 'a command as a list of words, such as ["/usr/local/bin/tell-us", "--loud"]', twice=True)
 TLS = one_of(Tls)
+PROVIDER = one_of(Provider)
 UNCERTAIN = one_of(Uncertain)
 QUIET = refined(LINE, '"none", or hours such as "21:00-08:00"', quiet_hours)

@@ -98,8 +98,8 @@ def whole(low: int, high: int) -> Kind[int]:
     return Kind(f"a whole number from {low} to {high}", read, Shape.NUMBER)
 
 
-def many(item: Kind[T], expected: str, *, least: int = 0) -> Kind[tuple[T, ...]]:
-    """A list, each entry of the kind, none twice."""
+def many(item: Kind[T], expected: str, *, least: int = 0, twice: bool = False) -> Kind[tuple[T, ...]]:
+    """A list, each entry of the kind; none may stand `twice`, unless they are said to."""
 
     def read(value: object) -> tuple[T, ...]:
         if not isinstance(value, list) or len(value) < least:
@@ -112,7 +112,7 @@ def many(item: Kind[T], expected: str, *, least: int = 0) -> Kind[tuple[T, ...]]
                 raise KindError(
                     f"{entry!r}: {refusal}" if str(refusal) else f"{entry!r} is not {item.expected}"
                 ) from refusal
-        if any(entry in entries[:index] for index, entry in enumerate(entries)):
+        if not twice and any(entry in entries[:index] for index, entry in enumerate(entries)):
             raise KindError("an entry stands twice")
         return tuple(entries)
 
