@@ -13,8 +13,11 @@ from mailer.models.consent import (
     SuppressionReason,
 )
 from mailer.models.copy import Copy, Delivery, Notice, Outgoing, Undo
+from mailer.models.departing import CarriedOut, ReadTo, Stranded
+from mailer.models.halt import Halt
 from mailer.models.issue import Issue, Revision
 from mailer.models.mailing import Letter, Mailing
+from mailer.models.matter import DomainRun, Matter
 from mailer.models.member import Deliverability, Mailbox, Member, MemberRegion
 from mailer.models.region import MailingList, Region, Stream, Wording
 from mailer.models.report_source import ReportSource
@@ -26,6 +29,7 @@ __all__ = (
     "Alarm",
     "Bounce",
     "BounceSource",
+    "CarriedOut",
     "Change",
     "ConsentEntry",
     "ConsentEvidence",
@@ -33,23 +37,28 @@ __all__ = (
     "Counter",
     "Deliverability",
     "Delivery",
+    "DomainRun",
     "Event",
+    "Halt",
     "Issue",
     "Letter",
     "Mailbox",
     "Mailing",
     "MailingList",
+    "Matter",
     "Member",
     "MemberRegion",
     "Notice",
     "Office",
     "OfficeRegion",
     "Outgoing",
+    "ReadTo",
     "Region",
     "ReportSource",
     "Revision",
     "Seal",
     "Site",
+    "Stranded",
     "Stream",
     "Subscription",
     "Suppression",

@@ -5,6 +5,7 @@ from django.db.models import Q
 
 from mailer.models.base import Table, one_of
 from mailer.models.copy import Copy
+from mailer.models.mailing import Mailing
 
 
 class BounceSource(models.TextChoices):
@@ -19,11 +20,18 @@ class BounceSource(models.TextChoices):
 
 
 class Bounce(Table):
-    """A refusal at SMTP time, or a report that came back. Each acts once (standards B11); raw text at most 90 days."""
+    """A refusal at SMTP time, or a report or a letter that came back. Each acts once (B11); raw text at most 90 days.
+
+    `kind` is what a report says, `klass` whose fault that is (standards 3.2), `behind` what stands behind the address.
+    `mailing` is the copy's own: a mailing counts what came back again and again while it is being sent.
+    """
 
     copy = models.ForeignKey(Copy, models.PROTECT, related_name="+", null=True)
+    mailing = models.ForeignKey(Mailing, models.PROTECT, related_name="+", null=True, db_index=False)
     source = models.CharField(max_length=8, choices=BounceSource.choices)
     kind = models.CharField(max_length=32)
+    klass = models.CharField(max_length=32, default="")
+    behind = models.CharField(max_length=16, default="")
     reason = models.CharField(max_length=64, default="")
     reply_code = models.PositiveSmallIntegerField(null=True)
     status = models.CharField(max_length=16, default="")
@@ -44,6 +52,10 @@ class Bounce(Table):
                 condition=Q(copy__isnull=False, report_id__isnull=False),
                 name="bounce_report_acts_once",
             ),
+        )
+        indexes = (
+            models.Index(fields=("mailing", "klass"), name="bounce_by_mailing"),
+            models.Index(fields=("received_at",), name="bounce_by_time"),
         )
 
 

@@ -6,12 +6,19 @@ from typing import Any
 
 from django.db.models import Max
 
+from mailer.core.bounce.finding import KINDS, Kind
 from mailer.core.delivery import CopyState
-from mailer.core.verdict import MailboxRecord
+from mailer.core.matter import MatterKind
+from mailer.core.verdict import Class, MailboxRecord
 from mailer.models.bounce import Bounce, BounceSource
+from mailer.models.consent import Suppression, SuppressionKind, SuppressionReason
 from mailer.models.copy import Copy
+from mailer.models.desk import open_matter
 from mailer.models.member import Deliverability, Mailbox
 from mailer.models.outbox import signed
+
+#: The kind of a row that is no report: a person wrote.
+LETTER = "letter"
 
 
 def mailbox_record(mailbox_id: int) -> MailboxRecord:
@@ -31,16 +38,42 @@ def keep_record(mailbox_id: int, record: MailboxRecord) -> None:
 
 
 def make_undeliverable(mailbox_id: int, why: str, now: datetime) -> bool:
-    """Mark a mailbox as a dead end; False if it was known. Nothing about a person's choice changes (B13)."""
+    """Mark a mailbox as a dead end, and ask a person for another; False if it was known.
+
+    Nothing about anybody's choice changes (B13).
+    """
     rows = Mailbox.unscoped.filter(pk=mailbox_id).exclude(deliverability=Deliverability.UNDELIVERABLE)
+    known = rows.update(
+        deliverability=Deliverability.UNDELIVERABLE,
+        undeliverable_since=now,
+        undeliverable_reason=why[:500],
+    )
+    if known == 1:
+        open_matter(MatterKind.UNDELIVERABLE, now=now, mailbox_id=mailbox_id, said=why)
+    return known == 1
+
+
+def restore(mailbox_id: int) -> bool:
+    """Write to the mailbox again, with nothing against it; False if it was not given up."""
+    rows = Mailbox.unscoped.filter(pk=mailbox_id, deliverability=Deliverability.UNDELIVERABLE)
     return (
         rows.update(
-            deliverability=Deliverability.UNDELIVERABLE,
-            undeliverable_since=now,
-            undeliverable_reason=why[:500],
+            deliverability=Deliverability.UNKNOWN,
+            undeliverable_since=None,
+            undeliverable_reason="",
+            soft_count=0,
+            soft_first_on=None,
+            soft_last_on=None,
+            disabled_count=0,
         )
         == 1
     )
+
+
+def complained(mailbox: Mailbox) -> bool:
+    """Whether a letter to this mailbox was called unwanted: nobody but its reader can undo that (B13)."""
+    rows = Suppression.unscoped.filter(kind=SuppressionKind.MAILBOX, hash=mailbox.hash)
+    return bool(rows.filter(reason=SuppressionReason.COMPLAINT).exists())
 
 
 def last_settled_on(mailbox_id: int, *, but: int, before: datetime) -> date | None:
@@ -58,13 +91,19 @@ def copy_of(handle: int) -> Copy | None:
     return Copy.unscoped.select_related("mailbox", "mailing").filter(handle=signed(handle)).first()
 
 
-def known_report(digest: str, copy: Copy | None, report_id: str | None) -> bool:
-    """Whether this report was read before, octet for octet or by its Message-ID for this copy."""
-    if Bounce.unscoped.filter(digest=digest).exists():
-        return True
-    if copy is None or report_id is None:
-        return False
-    return bool(Bounce.unscoped.filter(copy=copy, report_id=report_id).exists())
+def known_report(digest: str, copy: Copy | None, report_id: str | None) -> Bounce | None:
+    """This report as it was read before, octet for octet or by its Message-ID for this copy."""
+    rows = Bounce.unscoped.defer("raw", "findings")
+    same: Bounce | None = rows.filter(digest=digest).first()
+    if same is not None or copy is None or report_id is None:
+        return same
+    again: Bounce | None = rows.filter(copy=copy, report_id=report_id).first()
+    return again
+
+
+def classes_of(copy_id: int) -> frozenset[str]:
+    """Whose fault it was, in everything heard about a copy so far."""
+    return frozenset(Bounce.unscoped.filter(copy=copy_id).values_list("klass", flat=True))
 
 
 def keep(values: Mapping[str, Any]) -> int:
@@ -76,12 +115,16 @@ def keep(values: Mapping[str, Any]) -> int:
 def keep_refusal(
     copy_id: int, *, code: int, status: str, text: str, kind: str, reason: str, verdict: str, now: datetime
 ) -> int:
-    """Keep a refusal that was heard at SMTP time."""
-    return keep(
+    """Keep a refusal that was heard at SMTP time; `kind` is its class in standards 3.2."""
+    klass = Class(kind)
+    copy = Copy.unscoped.only("mailing_id", "mailbox_id").get(pk=copy_id)
+    number = keep(
         {
-            "copy_id": copy_id,
+            "copy": copy,
+            "mailing_id": copy.mailing_id,
             "source": BounceSource.SMTP,
-            "kind": kind,
+            "kind": KINDS.get(klass, Kind.SOFT),
+            "klass": klass,
             "reason": reason,
             "reply_code": code,
             "status": status,
@@ -91,3 +134,25 @@ def keep_refusal(
             "received_at": now,
         }
     )
+    if klass is Class.UNCLASSIFIED_PERMANENT:
+        ask_to_judge(number, copy, text, now)
+    return number
+
+
+def ask_to_judge(bounce_id: int, copy: Copy, said: str, now: datetime) -> None:
+    """Put a refusal for good that nobody could read on the desk (standards 3.2, the last row)."""
+    open_matter(
+        MatterKind.UNCLASSIFIED,
+        now=now,
+        mailbox_id=copy.mailbox_id,
+        copy_id=copy.pk,
+        bounce_id=bounce_id,
+        said=said,
+    )
+
+
+def forget_raw(before: datetime) -> int:
+    """Drop the octets of what came back before this (B14), and with them what people wrote; how many."""
+    rows = Bounce.unscoped.filter(received_at__lt=before)
+    rows.filter(kind=LETTER).exclude(diagnostic="").update(diagnostic="", findings=[])
+    return rows.filter(raw__isnull=False).update(raw=None)
