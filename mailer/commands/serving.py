@@ -13,6 +13,7 @@ from waitress.server import create_server
 from mailer.commands.desk import Desk
 from mailer.commands.proxies import TrustedProxies
 from mailer.commands.supervisor import Child, Supervisor
+from mailer.commands.watchman import Watchman
 from mailer.config import Config
 from mailer.core.configkind import is_loopback
 from mailer.core.errors import MailerError
@@ -40,7 +41,10 @@ def web(desk: Desk, *, listen: str | None) -> None:
     signal.signal(signal.SIGINT, _leave)
     url = f"http://{f'[{host}]' if ':' in host else host}:{server.effective_port}/"
     desk.tell(f"Pages at {url}", {"event": "listening", "url": url})
+    watchman = Watchman(desk, desk.house)
+    watchman.start()
     server.run()
+    watchman.stop()
     server.close()
 
 

@@ -60,7 +60,7 @@ def quiet_since(
     """
     if waiting_since is None:
         return None
-    last = max((sign for sign in signs if sign - now <= FRESH), default=waiting_since)
+    last = max(signs, default=waiting_since)
     return last if now - last > patience else None
 
 
@@ -87,16 +87,16 @@ def compared_with(then: Clocks, now: Clocks) -> Clocks:
     return then if jumped and now.since(then) < BELIEVED else now
 
 
-def clock_fault(then: Clocks, now: Clocks, *, newest_row: datetime | None, database: datetime) -> str | None:
+def clock_fault(then: Clocks, now: Clocks, *, newest_row: datetime | None, database: datetime | None) -> str | None:
     """What is wrong with the clock, in words; None: nothing that could be noticed.
 
-    `newest_row` is when the newest line of the audit log was written, `database` what the server of the database says
-    (SQLite has no clock of its own). A relay tells nobody the time.
+    `newest_row` is when the newest line of the audit log was written, `database` what the database's server says; it is
+    None for SQLite, which has no clock but ours. A relay tells nobody the time.
     """
     jumped = jump(then, now)
     if abs(jumped) > LEEWAY:
         return f"It was put {'forward' if jumped > timedelta(0) else 'back'} by {_minutes(jumped)} a moment ago."
-    if abs(now.wall - database) > LEEWAY:
+    if database is not None and abs(now.wall - database) > LEEWAY:
         side = "behind" if database > now.wall else "ahead of"
         return f"It is {_minutes(now.wall - database)} {side} the clock of the database's server."
     if newest_row is not None and newest_row - now.wall > LEEWAY:

@@ -1,6 +1,5 @@
 """Alarms: at most one at a time about one thing. `core.alarm` says what they mean and when people are told."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, models
@@ -86,6 +85,6 @@ def note_told(alarm: Alarm, now: datetime) -> None:
     Alarm.unscoped.filter(pk=alarm.pk).update(told_at=now, tried_at=None)
 
 
-def lay_to_rest(alarms: Iterable[Alarm]) -> None:
-    """Nobody needs to hear of these any more; not of those that hold again."""
-    Alarm.unscoped.filter(pk__in=[each.pk for each in alarms], cleared_at__isnull=False).update(over=True)
+def lay_to_rest(alarm: Alarm) -> None:
+    """Nobody needs to hear of it any more, unless it holds again."""
+    Alarm.unscoped.filter(pk=alarm.pk, cleared_at__isnull=False).update(over=True)

@@ -67,7 +67,7 @@ def all_workers() -> list[WorkerRow]:
     return list(WorkerRow.unscoped.order_by("-seen_at", "name"))
 
 
-def last_seen() -> datetime | None:
-    """The newest sign of any worker."""
-    newest: datetime | None = WorkerRow.unscoped.aggregate(newest=Max("seen_at"))["newest"]
+def last_seen(until: datetime) -> datetime | None:
+    """The newest sign of any worker that is not from after `until`."""
+    newest: datetime | None = WorkerRow.unscoped.filter(seen_at__lte=until).aggregate(newest=Max("seen_at"))["newest"]
     return newest

@@ -1,7 +1,9 @@
 """The bell: APScheduler in memory, which rings when something is due, or after a second, whichever is sooner.
 
 The database says what is due; the bell only says when to look (design.md section 2). Each job runs at most once at a
-time, in one thread with a database connection of its own; a ring that comes late is a ring all the same.
+time; a ring that comes late is a ring all the same. What is due is done in one thread with a database connection of
+its own. In a second one the worker gives signs of life and looks around, in a third people are told of alarms: a long
+preparation must not make it look dead, and a slow way of telling must hold up nothing.
 """
 
 import logging
@@ -18,10 +20,14 @@ from django.db import DatabaseError, close_old_connections
 
 from mailer.actions.keep_time import keep_time
 from mailer.actions.let_go import let_go
+from mailer.actions.pulse import Pulse
 from mailer.actions.read_bounces import poll
 from mailer.actions.recover import recover
 from mailer.actions.seal_ledger import seal_ledger
+from mailer.actions.tell_alarms import Teller
+from mailer.actions.watch_site import clock_is_off, follow_clock, watch_site
 from mailer.core.schedule import LONGEST_SLEEP, next_wake
+from mailer.core.watch import BEAT, Clocks, compared_with
 from mailer.house import House
 from mailer.worker import chance
 from mailer.worker.patience import Patience
@@ -30,10 +36,12 @@ _LOG = logging.getLogger("mailer.worker")
 _RECOVER_EVERY = 60
 _SEAL_EVERY = 600
 _READ_EVERY = 60
+_WATCH_EVERY = 10
+_TELL_EVERY = 30
 
 
 class _OneThread(ThreadPoolExecutor):  # type: ignore[misc]  # APScheduler has no types
-    """The thread in which all jobs run; the last thing it does is to let go of its connection."""
+    """A thread in which jobs run; the last thing it does is to let go of its connection."""
 
     def __init__(self) -> None:
         super().__init__(1)
@@ -45,11 +53,20 @@ class _OneThread(ThreadPoolExecutor):  # type: ignore[misc]  # APScheduler has n
 
 @dataclass
 class Bell:
-    """Rings until it is shut down; `rung` is called after each time that something may have become sendable."""
+    """Rings until it is shut down; `rung` is called after each time that something may have become sendable.
+
+    `pulse` is what the worker says of itself; the bell keeps it beating, and ends it.
+    """
 
     house: House
     rung: Callable[[], None]
+    pulse: Pulse = field(default_factory=lambda: Pulse(chance.sign_of_life(chance.worker_name())))
     _patience: Patience = field(default_factory=Patience)
+    #: The watch has its own: what it fails at must not slow the bell.
+    _watch_patience: Patience = field(default_factory=Patience)
+    _compared: Clocks | None = None
+    #: What is wrong with the clock; "" until it was looked at.
+    _clock_fault: str | None = ""
     _scheduler: BackgroundScheduler = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,33 +74,37 @@ class Bell:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": _OneThread()},
+            executors={name: _OneThread() for name in ("default", "watch", "tell")},
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
         )
 
     def start(self) -> None:
         """Begin to ring, at once."""
         begin = chance.now()
-        for job, name, seconds in (
-            (self.ring, "bell", LONGEST_SLEEP),
-            (self.recover_the_dead, "recover", _RECOVER_EVERY),
-            (self.seal, "seal", _SEAL_EVERY),
-            (self.read_bounces, "bounces", _READ_EVERY),
+        for job, name, seconds, thread in (
+            (self.ring, "bell", LONGEST_SLEEP, "default"),
+            (self.recover_the_dead, "recover", _RECOVER_EVERY, "default"),
+            (self.seal, "seal", _SEAL_EVERY, "default"),
+            (self.read_bounces, "bounces", _READ_EVERY, "default"),
+            (self.beat, "pulse", BEAT.total_seconds(), "watch"),
+            (self.watch, "watch", _WATCH_EVERY, "watch"),
+            (self.tell, "tell", _TELL_EVERY, "tell"),
         ):
-            self._scheduler.add_job(job, IntervalTrigger(seconds=seconds), id=name, next_run_time=begin)
+            trigger = IntervalTrigger(seconds=seconds)
+            self._scheduler.add_job(job, trigger, id=name, executor=thread, next_run_time=begin)
         self._scheduler.start()
 
     def shut_down(self) -> None:
         """Ring no more. A ring that is on ends by itself: to wait for it here would hold the locks that it may need."""
         self._scheduler.shutdown(wait=False)
+        with suppress(DatabaseError):
+            self.pulse.end()
 
     def ring(self) -> None:
         """Do what is due, and ring again sooner if something is due within the second."""
         if self._patience.is_resting():
             return
-        following = self._guarded("the bell", lambda: keep_time(
-            self.house, now=chance.now(), draw=chance.handle, draw_word=chance.word
-        ))  # fmt: skip
+        following = self._guarded("the bell", self._keep_time)
         self.rung()
         self._come_sooner(following)
 
@@ -99,6 +120,35 @@ class Bell:
         """Read what came back into the configured Maildir, if there is one."""
         self._guarded("reading bounces", lambda: sum(1 for _ in poll(self.house, chance.now(), chance.handle)))
 
+    def beat(self) -> None:
+        """Give a sign of life."""
+        self._guarded("the pulse", lambda: self.pulse.beat(chance.now()), self._watch_patience)
+
+    def watch(self) -> None:
+        """Look at the workers, the mailings and the disk."""
+        self._guarded("the watch", lambda: watch_site(self.house, chance.host(), chance.now()), self._watch_patience)
+
+    def tell(self) -> None:
+        """Tell people of alarms."""
+        teller = Teller(self.house, chance.now, chance.word)
+        self._guarded("telling of alarms", teller.tell_all, self._watch_patience)
+
+    def _keep_time(self) -> datetime | None:
+        """Do what is due; with a clock that is wrong, nothing is."""
+        if self._look_at_clock():
+            return None
+        return keep_time(self.house, now=chance.now(), draw=chance.handle, draw_word=chance.word)
+
+    def _look_at_clock(self) -> str | None:
+        now = chance.clocks()
+        then = self._compared or now
+        fault = clock_is_off(then, now)
+        self._compared = compared_with(then, now)
+        if fault or fault != self._clock_fault:
+            follow_clock(chance.host(), fault, now.wall)
+        self._clock_fault = fault
+        return fault
+
     def _come_sooner(self, following: object) -> None:
         now = chance.now()
         due = following if isinstance(following, datetime) else None
@@ -107,21 +157,22 @@ class Bell:
             with suppress(JobLookupError):  # shut down meanwhile
                 self._scheduler.modify_job("bell", next_run_time=now + timedelta(seconds=seconds))
 
-    def _guarded(self, doing: str, job: Callable[[], object]) -> object:
+    def _guarded(self, doing: str, job: Callable[[], object], patience: Patience | None = None) -> object:
         """A database that is away, or a fault of ours, does not silence the bell: it is said, and rings slow down."""
+        patience = patience or self._patience
         close_old_connections()
         try:
             done = job()
         except DatabaseError as error:
-            self._patience.failed()
-            _LOG.error("%s: the database: %s; tried again in %.0f s", doing, error, self._patience.pause)
+            patience.failed()
+            _LOG.error("%s: the database: %s; tried again in %.0f s", doing, error, patience.pause)
             return None
         except Exception:  # noqa: BLE001 - whatever it was is told with its traceback, and the next ring comes
-            self._patience.failed()
-            _LOG.exception("%s failed; tried again in %.0f s", doing, self._patience.pause)
+            patience.failed()
+            _LOG.exception("%s failed; tried again in %.0f s", doing, patience.pause)
             return None
         else:
-            self._patience.succeeded()
+            patience.succeeded()
             return done
         finally:
             close_old_connections()

@@ -1,0 +1,111 @@
+"""The watch over the site: what is so rings, what is over rings no more.
+
+Workers watch everything. A dead worker can tell nothing, so the process of the pages watches the workers too. Disk and
+clock are a host's own, and only its workers speak of them.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from mailer.access import Actor
+from mailer.actions.raise_alarm import ABOUT, clear_alarm, raise_alarm
+from mailer.core.alarm import AlarmKind
+from mailer.core.progress import soon
+from mailer.core.watch import (
+    FRESH,
+    STALLED,
+    Clocks,
+    WorkerState,
+    clock_fault,
+    disk_fault,
+    is_fresh,
+    is_remembered,
+    quiet_since,
+)
+from mailer.house import House
+from mailer.models import alarm, backlog, clock, worker_row
+from mailer.models.base import writing
+from mailer.models.ledger import record
+from mailer.transport.disk import free_octets
+
+_OF_A_HOST = (AlarmKind.CLOCK_OFF, AlarmKind.DISK_LOW)
+
+
+def watch_site(house: House, host: str, now: datetime) -> None:
+    """All that one worker on this host can see."""
+    watch_workers(house, now)
+    paused = {str(number): f"Mailing {number}: {reason}" for number, reason in backlog.paused().items()}
+    _follow(AlarmKind.MAILING_PAUSED, paused, now)
+    full = disk_is_low(house)
+    _follow(AlarmKind.DISK_LOW, {host: full} if full else {}, now, host=host)
+    _forget_hosts_that_left(host, now)
+    for each in alarm.ringing():
+        if each.kind == AlarmKind.RESTORED and not is_remembered(
+            each.since, now, anything_stopped=backlog.anything_stopped()
+        ):
+            clear_alarm(AlarmKind.RESTORED, each.about, now)
+
+
+def watch_workers(house: House, now: datetime) -> None:
+    """Whether somebody is at work while something waits, and whether that work moves."""
+    since = no_worker_since(now)
+    zone = house.config.organisation.time_zone
+    found = {"": f"No worker was seen since {soon(since, now, zone)}, and something is due."} if since else {}
+    _follow(AlarmKind.NO_WORKER, found, now)
+    still = None if since else _stalled_since(now)
+    found = {"": f"The last letter left at {soon(still, now, zone)}, and more are due."} if still else {}
+    _follow(AlarmKind.BACKLOG, found, now)
+
+
+def no_worker_since(now: datetime) -> datetime | None:
+    """Since when no worker was seen although something is due; None: all is well, or nothing is due."""
+    seen = worker_row.last_seen(now + FRESH)
+    return quiet_since(now, backlog.waiting_since(now), [seen] if seen else [], FRESH)
+
+
+def _stalled_since(now: datetime) -> datetime | None:
+    alive = [row for row in worker_row.all_workers() if is_fresh(row.seen_at, now)]
+    if any(row.state == WorkerState.WAITING for row in alive):
+        return None  # it has said why
+    waiting = backlog.waiting_since(now)
+    return quiet_since(now, waiting, [row.handed_at or row.started_at for row in alive], STALLED)
+
+
+def disk_is_low(house: House) -> str | None:
+    """Why nothing more may be sent for now, None if there is room."""
+    data = house.config.data
+    return disk_fault(free_octets(data.dir), data.keep_free_mb)
+
+
+def clock_is_off(then: Clocks, now: Clocks) -> str | None:
+    """What is wrong with this host's clock, None if nothing was noticed; `then` is what it is compared with."""
+    # Our own events about alarms do not count: that of a wrong clock would make it look right.
+    return clock_fault(then, now, newest_row=clock.newest_moment(but=ABOUT), database=clock.of_the_server())
+
+
+def follow_clock(host: str, fault: str | None, now: datetime) -> None:
+    """Ring, or ring no more, about the clock of this host."""
+    _follow(AlarmKind.CLOCK_OFF, {host: fault} if fault else {}, now, host=host)
+
+
+def confirm_clock(actor: Actor, now: datetime) -> None:
+    """Somebody says that the clock is right now: what a wrong one wrote before is not believed against it any more."""
+    with writing():
+        record(now, actor.reference, clock.CONFIRMED, about="site")
+
+
+def _follow(kind: AlarmKind, found: Mapping[str, str], now: datetime, *, host: str | None = None) -> None:
+    """Make the alarms of a kind, or those of it about one host, be exactly these."""
+    for about, words in found.items():
+        raise_alarm(kind, about, words, now)
+    for each in alarm.ringing():
+        if each.kind == kind and each.about not in found and host in (None, each.about):
+            clear_alarm(kind, each.about, now)
+
+
+def _forget_hosts_that_left(host: str, now: datetime) -> None:
+    """Whose workers all said goodbye, nobody will ever say that its disk has room again."""
+    hosts = {host, *(row.host for row in worker_row.all_workers())}
+    for each in alarm.ringing():
+        if each.kind in _OF_A_HOST and each.about not in hosts:
+            clear_alarm(AlarmKind(each.kind), each.about, now)

@@ -1,0 +1,39 @@
+"""What waits to be handed over, since when; and what stands still until a person comes."""
+
+from datetime import datetime
+
+from django.db.models import Exists, F, Min, OuterRef, Q
+from django.db.models.functions import Coalesce, Greatest
+
+from mailer.core.delivery import CopyState
+from mailer.core.mailing import MailingState
+from mailer.models.copy import Copy, Notice
+from mailer.models.mailing import Mailing
+
+_S = MailingState
+
+
+def waiting_since(now: datetime) -> datetime | None:
+    """Since when something is due that a worker should be doing; None: there is nothing."""
+    due = Mailing.unscoped.filter(state__in=(_S.SCHEDULED, _S.PREPARING), starts_at__lte=now)
+    queued = Exists(Copy.unscoped.filter(mailing=OuterRef("pk"), state=CopyState.QUEUED))
+    rested = Q(wait_until=None) | Q(wait_until__lte=now)
+    sending = Mailing.unscoped.filter(queued, rested, state=_S.SENDING, not_after__gt=now, started_at__isnull=False)
+    since = Greatest(F("started_at"), Coalesce("wait_until", "started_at"))
+    notices = Notice.unscoped.filter(state=CopyState.QUEUED)
+    moments = (
+        due.aggregate(since=Min("starts_at"))["since"],
+        sending.aggregate(since=Min(since))["since"],
+        notices.aggregate(since=Min("created_at"))["since"],
+    )
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def paused() -> dict[int, str]:
+    """The mailings that stopped by themselves, each with its reason."""
+    return dict(Mailing.unscoped.filter(state=_S.PAUSED).values_list("pk", "state_reason"))
+
+
+def anything_stopped() -> bool:
+    """Whether a mailing stands stopped, and waits for a person to resume or to cancel it."""
+    return bool(Mailing.unscoped.filter(state=_S.STOPPED).exists())
