@@ -16,6 +16,9 @@ from mailer.core.address import check_wire
 from mailer.core.header import HeaderError
 from mailer.core.letter import ListFacts
 
+#: What machines write (RFC 3834 section 5): in answer to somebody's act, or by themselves.
+AUTO_REPLIED: Final = "auto-replied"
+AUTO_GENERATED: Final = "auto-generated"
 ONE_CLICK: Final = b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
 LONGEST_LIST_ID = 255
 
@@ -102,7 +105,7 @@ def format_date(at: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OneOff:
-    """A small message that the machine writes in answer to somebody's act: a farewell, a confirmation."""
+    """A small message that the machine writes: a farewell, a confirmation, an alarm."""
 
     from_name: str
     from_address: str
@@ -115,11 +118,17 @@ class OneOff:
     message_id: str
     date: str
     boundary: str
+    automatic: str = AUTO_REPLIED
+
+
+def fields_of(head: bytes) -> list[tuple[bytes, bytes]]:
+    """Name and value of each field, the value as it stands on the wire."""
+    return [(name, value) for name, _, value in (field.partition(b":") for field in _UNFOLDED.split(head)) if name]
 
 
 def signatures(head: bytes, body: bytes, signers: Sequence[Signs]) -> bytes:
     """The signature fields of a message whose fields are `head`; none of them covers another."""
-    fields = [(name, value) for name, _, value in (field.partition(b":") for field in _UNFOLDED.split(head)) if name]
+    fields = fields_of(head)
     return b"".join(sign(fields, body) for sign in signers)
 
 
@@ -137,7 +146,7 @@ def one_off(message: OneOff, signers: Sequence[Signs] = ()) -> bytes:
             header.unstructured("Subject", message.subject),
             header.date(message.date),
             header.message_id(message.message_id),
-            header.token("Auto-Submitted", "auto-replied"),
+            header.token("Auto-Submitted", message.automatic),
             _mime_fields(message.boundary),
             b"\r\n",
         )
