@@ -224,6 +224,12 @@ class Bounces:
     imap_ca_file: Path | None = field(default=None, metadata=_of(_PLACE))
     provider: Provider | None = field(default=None, metadata=_of(PROVIDER))
     webhook_secret: str = field(default="", repr=False, metadata=_of(SECRET, secret=True))
+    hard_percent: int = field(default=5, metadata=_of(whole(1, 100)))
+    hard_of_at_least: int = field(default=50, metadata=_of(whole(1, 100_000)))
+    complaints_per_thousand: int = field(default=1, metadata=_of(whole(1, 1000)))
+    complaints_at_least: int = field(default=2, metadata=_of(whole(1, 1000)))
+    blocked_in_a_row: int = field(default=3, metadata=_of(whole(1, 1000)))
+    keep_raw_days: int = field(default=90, metadata=_of(whole(1, 90)))
 
 
 @dataclass(frozen=True, slots=True)

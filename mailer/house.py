@@ -17,8 +17,10 @@ from mailer.config import Config
 from mailer.core.address import normal, parse
 from mailer.core.audience import AllowList
 from mailer.core.compile import Notice, compile_notice
+from mailer.core.leave_address import leave_mailto
 from mailer.core.letter import ListFacts, Sender
 from mailer.core.listfile import ListFile, Stream
+from mailer.core.returning import Bounds
 from mailer.core.token import Keyring, Purpose, message_id, return_path
 from mailer.keys import Keys
 from mailer.library import Library
@@ -108,12 +110,33 @@ class House:
 
     def leave_url(self, handle: int) -> str:
         """The link in a letter, for its header and for its footer (standards U1)."""
-        return f"{self.config.site.base_url}/u/{self.tokens.sign(Purpose.LEAVE, handle)}"
+        return self.leave_prefix + self.tokens.sign(Purpose.LEAVE, handle)
+
+    @property
+    def leave_prefix(self) -> str:
+        """The link to leave up to its token."""
+        return f"{self.config.site.base_url}/u/"
+
+    def leave_mailto(self, handle: int) -> str:
+        """The address to leave by, as a mail program wants it for its own button (standards L10)."""
+        return leave_mailto(self.tokens, handle, self.config.bounces.domain)
 
     @property
     def example_leave_url(self) -> str:
         """The link in a test letter or an example: its page says so, and changes nothing (standards U16)."""
-        return f"{self.config.site.base_url}/u/example"
+        return f"{self.leave_prefix}example"
+
+    @cached_property
+    def bounds(self) -> Bounds:
+        """How much may come back before a mailing stops by itself (standards 3.3)."""
+        bounces = self.config.bounces
+        return Bounds(
+            bounces.hard_percent,
+            bounces.hard_of_at_least,
+            bounces.complaints_per_thousand,
+            bounces.complaints_at_least,
+            bounces.blocked_in_a_row,
+        )
 
     def undo_url(self, token: str) -> str:
         """The link of an offer to undo."""

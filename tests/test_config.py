@@ -79,6 +79,11 @@ def test_the_example_that_a_site_starts_from_is_good_and_shows_every_key_that_ha
     assert config.load(EXAMPLE, {}).organisation.name
     shown = {f"{section}.{key}" for section, keys in tomllib.loads(EXAMPLE.read_text()).items() for key in keys}
     optional = {
+        "bounces.blocked_in_a_row",
+        "bounces.complaints_at_least",
+        "bounces.complaints_per_thousand",
+        "bounces.hard_of_at_least",
+        "bounces.hard_percent",
         "bounces.imap_ca_file",
         "bounces.imap_folder",
         "bounces.imap_host",
@@ -88,6 +93,7 @@ def test_the_example_that_a_site_starts_from_is_good_and_shows_every_key_that_ha
         "bounces.imap_token_command",
         "bounces.imap_token_file",
         "bounces.imap_user",
+        "bounces.keep_raw_days",
         "bounces.maildir",
         "bounces.provider",
         "bounces.webhook_secret",
