@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import partial
 
 from mailer.core import blocks
+from mailer.core.batch import Copier, Marks
 from mailer.core.compile import compile_letter
 from mailer.core.dkim import Signer
 from mailer.core.errors import MailerError
@@ -12,6 +12,7 @@ from mailer.core.letter import Letter
 from mailer.core.listfile import ListFile, Stream, stream_number
 from mailer.core.message import LetterHeaders, Signs
 from mailer.core.personalise import Builder
+from mailer.core.seal import Seal
 from mailer.core.written import Written
 from mailer.house import LANGUAGE, House
 from mailer.models import Issue, Revision
@@ -70,13 +71,32 @@ def builder(
         reply_to=listfile.reply_to or organisation.reply_to,
         facts=house.facts(listfile, stream_of(house, issue)),
     )
-    return Builder(letter, headers, signing(signers, clock))
+    return Builder(letter, headers, _seal(signers, clock))
+
+
+def copier(
+    house: House, issue: Issue, letter: Letter, signers: Sequence[Signer], clock: Callable[[], datetime]
+) -> Copier:
+    """What makes the copies of a mailing for its sender, a claim at a time.
+
+    `batch = copier.batch(copies)` once a claim: of each copy it wants `address`, `names`, unsigned `handle` and
+    `segments`, as `Claimed` has them. Then `return_path, payload = batch.letter(place, date)` for the copy at that
+    place, both octets, with `format_date` of its hand-over. A copy that cannot be written raises there, and it alone.
+    """
+    marks = Marks(
+        keyring=house.tokens,
+        mail_domain=house.mail_domain,
+        bounce_domain=house.config.bounces.domain,
+        leave_prefix=house.leave_prefix,
+    )
+    return Copier(builder(house, issue, letter, signers, clock), marks)
 
 
 def signing(signers: Sequence[Signer], clock: Callable[[], datetime]) -> list[Signs]:
-    """What signs a message at the time of its hand-over, once for each key."""
-    return [partial(_sign, signer, clock) for signer in signers]
+    """What signs a message at the time of its hand-over, with all keys."""
+    seal = _seal(signers, clock)
+    return [seal] if seal else []
 
 
-def _sign(signer: Signer, clock: Callable[[], datetime], fields: Sequence[tuple[bytes, bytes]], body: bytes) -> bytes:
-    return signer.sign(fields, body, int(clock().timestamp()))
+def _seal(signers: Sequence[Signer], clock: Callable[[], datetime]) -> Seal | None:
+    return Seal(tuple(signers), lambda: int(clock().timestamp())) if signers else None

@@ -113,25 +113,32 @@ class Signer:
 
     def sign_hash(self, headers: Sequence[Header], digest: bytes, now: int) -> bytes:
         """The same over a body hash in hand, so that a second signature need not read the body again."""
-        order, names = _plan(tuple([name.lower() for name, _ in headers]))
-        unsigned = b"".join((self._opening(now), names, b";\r\n bh=", base64.b64encode(digest), b";\r\n b="))
-        parts = _relaxed_headers([headers[place] for place in order])
+        order, names = signing_plan(tuple([name.lower() for name, _ in headers]))
+        relaxed = relaxed_headers([headers[place] for place in order])
+        return self.sign_relaxed(b"\r\n".join([*relaxed, b""]), names, base64.b64encode(digest), now)
+
+    def sign_relaxed(self, headers: bytes, names: bytes, digest: bytes, now: int) -> bytes:
+        """The same over headers in relaxed form, each with its CRLF, whose `h=` is `names`; `digest` is in base64."""
+        opening = _opening(self.algorithm, self.domain, self.selector, now)
+        unsigned = b"%b%b;\r\n bh=%b;\r\n b=" % (opening, names, digest)
         # Our own folds are always CRLF and one space, so to unfold them is to canonicalise.
-        parts.append(b"dkim-signature:" + unsigned[len(b"DKIM-Signature: ") :].replace(b"\r\n", b""))
-        encoded = base64.b64encode(self._signature(b"\r\n".join(parts)))
+        own = unsigned[len(b"DKIM-Signature: ") :].replace(b"\r\n", b"")
+        encoded = base64.b64encode(self._signature(b"%bdkim-signature:%b" % (headers, own)))
         pieces = [encoded[:74], *(encoded[start : start + 77] for start in range(74, len(encoded), 77))]
         return unsigned + b"\r\n ".join(pieces) + b"\r\n"
-
-    def _opening(self, now: int) -> bytes:
-        first = f"DKIM-Signature: v=1; a={self.algorithm}; c=relaxed/relaxed; t={now};\r\n d={self.domain};"
-        gap = " " if len(self.domain) + len(self.selector) + len(" d=; s=;") <= _LINE else "\r\n "
-        return f"{first}{gap}s={self.selector};\r\n h=".encode()
 
     def _signature(self, octets: bytes) -> bytes:
         if isinstance(self.private_key, RSAPrivateKey):
             return self.private_key.sign(octets, _PADDING, _SHA256)
         # RFC 8463 section 3: what Ed25519 signs is the SHA-256 digest.
         return self.private_key.sign(hashlib.sha256(octets).digest())
+
+
+@lru_cache(maxsize=16)
+def _opening(algorithm: str, domain: str, selector: str, now: int) -> bytes:
+    first = f"DKIM-Signature: v=1; a={algorithm}; c=relaxed/relaxed; t={now};\r\n d={domain};"
+    gap = " " if len(domain) + len(selector) + len(" d=; s=;") <= _LINE else "\r\n "
+    return f"{first}{gap}s={selector};\r\n h=".encode()
 
 
 def public_record(signer: Signer) -> str:
@@ -172,7 +179,7 @@ def is_relaxed(piece: bytes) -> bool:
     return not (b"\t" in piece or piece.endswith(b" ") or b"  " in piece or b" \r" in piece)
 
 
-def _relaxed_headers(headers: Sequence[Header]) -> list[bytes]:
+def relaxed_headers(headers: Sequence[Header]) -> list[bytes]:
     """RFC 6376 section 3.4.2, each without its CRLF.
 
     `split` also takes a CR, LF, VT or FF for white space, so none may be there that is not part of a fold.
@@ -185,7 +192,7 @@ def _relaxed_headers(headers: Sequence[Header]) -> list[bytes]:
 
 
 @lru_cache(maxsize=256)
-def _plan(names: tuple[bytes, ...]) -> tuple[tuple[int, ...], bytes]:
+def signing_plan(names: tuple[bytes, ...]) -> tuple[tuple[int, ...], bytes]:
     """Which headers to hash in which order, and the `h=` that says so; letters of one mailing share it."""
     if names.count(b"from") != 1:
         raise DkimError("A message is signed with exactly one From header.")

@@ -72,14 +72,16 @@ class Letter:
         """The names one can choose from."""
         return frozenset(piece.segment for piece in self.pieces if piece.segment is not None)
 
-    def choose(self, segments: frozenset[str]) -> tuple[bytes | Slot, ...]:
-        """The flat body of one choice: octets joined as far as slots allow."""
+    def pieces_of(self, segments: frozenset[str]) -> tuple[Piece, ...]:
+        """The pieces of one choice."""
         if unknown := segments - self.segments:
             raise LetterError(f"the letter has no segment {', '.join(sorted(unknown))}; compile it anew")
+        return tuple(piece for piece in self.pieces if piece.segment is None or piece.segment in segments)
+
+    def choose(self, segments: frozenset[str]) -> tuple[bytes | Slot, ...]:
+        """The flat body of one choice: octets joined as far as slots allow."""
         flat: list[bytes | Slot] = []
-        for piece in self.pieces:
-            if piece.segment is not None and piece.segment not in segments:
-                continue
+        for piece in self.pieces_of(segments):
             if flat and isinstance(flat[-1], bytes) and isinstance(piece.content, bytes):
                 flat[-1] += piece.content
             else:

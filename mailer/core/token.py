@@ -18,9 +18,11 @@ import binascii
 import hashlib
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from hmac import compare_digest
+from itertools import chain, repeat
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -43,6 +45,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]{33}[AQgw]")
 _FOLDED = re.compile(r"[A-Za-z2-7]{40}")
 
 _TO_URL = bytes.maketrans(b"+/", b"-_")
+_TO_BASE32 = bytes.maketrans(bytes(range(32)), _BASE32.encode())
 _PAIRS = tuple(one + two for one in _BASE32 for two in _BASE32)
 _FIVE_GROUPS = struct.Struct(">IBIBIBIBIB").unpack
 
@@ -86,6 +89,20 @@ class _Mac:
         outer.update(inner.digest())
         return self.head + handle + outer.digest()[:_MAC_OCTETS]
 
+    def tokens(self, handles: Sequence[bytes], pad: str = "") -> bytes:
+        """The tokens of many handles in one row, as `token` makes each, with the padding after each."""
+        copy_inner, copy_outer = self._inner.copy, self._outer.copy
+        macs = []
+        for handle in handles:
+            inner = copy_inner()
+            inner.update(handle)
+            outer = copy_outer()
+            outer.update(inner.digest())
+            macs.append(outer.digest())
+        # `16s` takes the first 16 octets of the 32.
+        row = _row(f"c8s{_MAC_OCTETS}s{pad}", len(handles))
+        return row.pack(*chain.from_iterable(zip(repeat(self.head), handles, macs)))
+
 
 class Keyring:
     """The master keys of one site: the newest signs, all of them verify (U5)."""
@@ -116,6 +133,17 @@ class Keyring:
     def sign_folded(self, purpose: Purpose, handle: int) -> str:
         """40 characters that survive a loss of case."""
         return _base32(self._newest[purpose].token(_octets(handle)))
+
+    def sign_all(self, purpose: Purpose, handles: Sequence[bytes]) -> Sequence[bytes]:
+        """What `sign` says of each of many handles, as octets; `octets_of` makes the handles."""
+        raw = self._newest[purpose].tokens(handles, pad="2x")
+        spelt = binascii.b2a_base64(raw, newline=False).translate(_TO_URL)
+        return _row("34s2x", len(handles)).unpack(spelt)
+
+    def sign_all_folded(self, purpose: Purpose, handles: Sequence[bytes]) -> Sequence[bytes]:
+        """What `sign_folded` says of each of many handles, as octets."""
+        raw = self._newest[purpose].tokens(handles)
+        return _row("40s", len(handles)).unpack(_all_base32(raw))
 
     def read(self, purpose: Purpose, token: str) -> int | None:
         """The handle, or None for anything but a token that this keyring made for this purpose."""
@@ -188,6 +216,44 @@ def _octets(handle: int) -> bytes:
         return handle.to_bytes(8, "big")
     except OverflowError:
         raise TokenError(f"A handle is an unsigned number of 64 bits; {handle} is not.") from None
+
+
+def octets_of(handles: Sequence[int]) -> Sequence[bytes]:
+    """Handles as the octets that stand in their tokens."""
+    try:
+        packed = struct.pack(f">{len(handles)}Q", *handles)
+    except struct.error:
+        raise TokenError("A handle is an unsigned number of 64 bits; one of these is not.") from None
+    return _row("8s", len(handles)).unpack(packed)
+
+
+@lru_cache(maxsize=64)
+def _row(item: str, count: int) -> struct.Struct:
+    return struct.Struct("=" + item * count)
+
+
+def _all_base32(raw: bytes) -> bytes:
+    """Base32 of any number of groups of five octets, all groups at once: a tenth of the work for each token.
+
+    The groups are the lanes of one large number, eight octets each. Three times every lane is halved and the halves are
+    moved apart, until each octet holds five bits.
+    """
+    count = len(raw) // 5
+    lanes = bytearray(8 * count)
+    for place in range(5):
+        lanes[place + 3 :: 8] = raw[place::5]
+    number = int.from_bytes(lanes, "big")
+    for low, shift in _halvings(count):
+        kept = number & low
+        number = kept | (number ^ kept) << shift
+    return number.to_bytes(8 * count, "big").translate(_TO_BASE32)
+
+
+@lru_cache(maxsize=16)
+def _halvings(count: int) -> tuple[tuple[int, int], ...]:
+    """The lower half of every lane, and how far the upper half is moved: lanes of 40 bits, of 20 and of 10."""
+    halves = (("00000000000fffff", 12), ("000003ff000003ff", 6), ("001f001f001f001f", 3))
+    return tuple((int.from_bytes(bytes.fromhex(low) * count, "big"), shift) for low, shift in halves)
 
 
 def _base32(raw: bytes) -> str:

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from mailer.core.address import AddressError
 from mailer.core.characters import unsafe_in_line
 from mailer.core.dkim import Signer, public_record
+from mailer.core.greeting import NAMELESS, greeting_names
 from mailer.core.header import HeaderError
 from mailer.core.letter import LetterError
-from mailer.core.personalise import NAMELESS, Builder, CopyError, CopyValues, greeting_names
+from mailer.core.personalise import Builder, CopyError, CopyValues
+from mailer.core.seal import Seal
 from tests.core.lettering import (
     HEADERS,
     VALUES,
@@ -249,7 +251,7 @@ def test_a_signed_copy_verifies_and_breaks_when_touched(names: Sequence[str]) ->
     """L3 and performance.md section 4: the body is canonical by construction."""
     signer = Signer("example.org", "s1", generate_private_key(65537, 2048))
     record = {f"{signer.record_name}.".encode(): public_record(signer).encode()}
-    builder = Builder(letter_of("meeting"), HEADERS, [lambda h, b: signer.sign(h, b, 1_700_000_000)])
+    builder = Builder(letter_of("meeting"), HEADERS, Seal((signer,), lambda: 1_700_000_000))
     raw = builder.build(replace(VALUES, names=tuple(names), segments=FIRST))
     verifies = partial(dkim.verify, dnsfunc=lambda name, timeout=5: record[name])  # noqa: ARG005 - dkimpy's shape
     assert verifies(raw)

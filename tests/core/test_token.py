@@ -20,6 +20,7 @@ from mailer.core.token import (
     _derive,
     fingerprint,
     message_id,
+    octets_of,
     read_message_id,
     read_return_path,
     redact,
@@ -238,3 +239,17 @@ def test_redaction_leaves_the_rest_of_a_log_line_alone() -> None:
     uuid = "123e4567-e89b-12d3-a456-426614174000"
     assert redact(line.format(plain, uuid)) == line.format(MARKER, uuid)
     assert redact(f"to <b+{folded}@bounce.example.org>") == f"to <b+{MARKER}@bounce.example.org>"
+
+
+@given(PURPOSES, st.lists(HANDLES, max_size=9))
+def test_many_tokens_are_what_each_would_be_by_itself(purpose: Purpose, handles: list[int]) -> None:
+    octets = octets_of(handles)
+    assert [token.decode() for token in RING.sign_all(purpose, octets)] == [RING.sign(purpose, h) for h in handles]
+    folded = [token.decode() for token in RING.sign_all_folded(purpose, octets)]
+    assert folded == [RING.sign_folded(purpose, handle) for handle in handles]
+
+
+@pytest.mark.parametrize("handle", [-1, MOST_HANDLE + 1])
+def test_one_handle_of_many_that_does_not_fit_is_refused(handle: int) -> None:
+    with pytest.raises(TokenError, match="64 bits"):
+        octets_of([HANDLE, handle])

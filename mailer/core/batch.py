@@ -1,0 +1,175 @@
+"""The copies of one claim, made ready together and built one by one (performance.md section 3).
+
+What can be looked at for all copies at once is: handles become tokens, and addresses and names are judged, in a few
+passes over the whole claim. A copy whose values need more than that is built by itself and by itself refused: one bad
+value never stops the others.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import repeat
+from typing import Protocol
+
+from mailer.core import header
+from mailer.core.address import check_wire
+from mailer.core.greeting import called_plainly, closed
+from mailer.core.pattern import Pattern
+from mailer.core.personalise import LEAVE, PLAIN_TO, Builder, CopyError, CopyValues
+from mailer.core.seal import Seal
+from mailer.core.token import Keyring, Purpose, octets_of
+
+_IN_ADDRESS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-"
+_TOKEN, _FOLDED_TOKEN = "A" * 34, "a" * 40
+
+
+class Personal(Protocol):
+    """What is known of a copy; `handle` is unsigned."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def handle(self) -> int: ...
+    @property
+    def segments(self) -> frozenset[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What makes addresses and links of one site's tokens; `leave_prefix` is the link to leave up to its token.
+
+    The three are judged here, once, with tokens of the length that all have.
+    """
+
+    keyring: Keyring
+    mail_domain: str
+    bounce_domain: str
+    leave_prefix: str
+
+    def __post_init__(self) -> None:
+        check_wire(f"b+{_FOLDED_TOKEN}@{self.bounce_domain}")
+        header.message_id(f"{_FOLDED_TOKEN}@{self.mail_domain}")
+        if not LEAVE.fullmatch(self.leave_prefix + _TOKEN):
+            raise CopyError(f"“{self.leave_prefix[:60]}” begins no link to leave by")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the link stands as it is in quoted-printable and in HTML, on one line."""
+        link = self.leave_prefix + _TOKEN
+        return escape(link) == link and closed(link) == link.encode()
+
+
+_DISPLAY, _ADDRESS, _DATED, _MESSAGE_ID, _LINK, _IN_TEXT, _IN_HTML = range(7)
+#: Where the four values of a body are among those of a whole copy.
+_OF_BODY = (_IN_TEXT, _IN_HTML, _LINK, _LINK)
+
+
+class Copier:
+    """Makes the copies of one mailing, a claim at a time; each worker that sends it makes one."""
+
+    def __init__(self, builder: Builder, marks: Marks) -> None:
+        self.builder = builder
+        self.marks = marks
+        fixed, link = builder.fixed, marks.leave_prefix + _TOKEN
+        before, _, after = header.uris("List-Unsubscribe", [link]).partition(link.encode())
+        head = (
+            fixed.before_to + b"To: ", _DISPLAY, b" <", _ADDRESS, _DATED, _MESSAGE_ID,
+            b"@%b>\r\n%b%b" % (marks.mail_domain.encode(), fixed.before_leave, before), _LINK,
+            after + fixed.after_leave + b"\r\n",
+        )  # fmt: skip
+        self._parts = head
+        self._head = Pattern(head, values=7)
+        self._patterns: dict[frozenset[str], Pattern] = {}
+        self._date = ""
+        self._dated = b""
+
+    def batch(self, copies: Sequence[Personal]) -> "Batch":
+        """The copies of one claim; nothing is refused yet."""
+        return Batch(self, copies)
+
+    def pattern(self, segments: frozenset[str]) -> Pattern:
+        """The whole of a copy with these segments."""
+        found = self._patterns.get(segments)
+        if found is None:
+            body = self.builder.body(segments).parts
+            parts = [part if isinstance(part, bytes) else _OF_BODY[part] for part in body]
+            found = self._patterns[segments] = Pattern([*self._parts, *parts], values=7)
+        return found
+
+    def signed(self, seal: Seal, segments: frozenset[str], values: tuple[bytes, ...], date: str) -> bytes:
+        """A copy with its signatures."""
+        display, address, _, message_id, link, in_text, in_html = values
+        domain = self.marks.mail_domain.encode()
+        personal = (b"%b <%b>" % (display, address), date.encode(), b"<%b@%b>" % (message_id, domain), b"<%b>" % link)
+        head = self._head.filled(values)
+        return self.builder.sealed(seal, head, segments, (in_text, in_html, link, link), personal)
+
+    def dated(self, date: str) -> bytes:
+        """What stands between the address and the Message-ID: all copies of one second have one date."""
+        if date != self._date:
+            field = header.date(date)
+            self._date, self._dated = date, b">\r\n%b%bMessage-ID: <" % (self.builder.fixed.before_date, field)
+        return self._dated
+
+
+class Batch:
+    """The copies of one claim, in their order."""
+
+    def __init__(self, copier: Copier, copies: Sequence[Personal]) -> None:
+        marks = copier.marks
+        sign, handles = marks.keyring.sign_all_folded, octets_of([copy.handle for copy in copies])
+        after, before = b"@" + marks.bounce_domain.encode(), marks.leave_prefix.encode()
+        self._copier = copier
+        self._copies = copies
+        self._seal = copier.builder.seal
+        self._rows = list(
+            zip(
+                [b"b+" + token + after for token in sign(Purpose.VERP, handles)],
+                sign(Purpose.MESSAGE_ID, handles),
+                [before + token for token in marks.keyring.sign_all(Purpose.LEAVE, handles)],
+                _plain_addresses([copy.address for copy in copies]),
+                called_plainly([copy.names for copy in copies]) if marks.is_plain else repeat(None),
+                strict=False,
+            )
+        )
+
+    def letter(self, place: int, date: str) -> tuple[bytes, bytes]:
+        """Return path and message of the copy at this place of the claim, with the date of its hand-over.
+
+        Raises what `Builder.build` raises if this copy cannot be written.
+        """
+        return_path, message_id, link, address, called = self._rows[place]
+        if called is None or address is None or len(called[0]) + len(address) > PLAIN_TO:
+            return return_path, self._by_itself(place, date)
+        display, in_text, in_html = called
+        copier, segments = self._copier, self._copies[place].segments
+        values = (display, address, copier.dated(date), message_id, link, in_text, in_html)
+        if self._seal is None:
+            return return_path, b"".join(copier.pattern(segments).filled(values))
+        return return_path, copier.signed(self._seal, segments, values, date)
+
+    def _by_itself(self, place: int, date: str) -> bytes:
+        _, message_id, link, _, _ = self._rows[place]
+        copy = self._copies[place]
+        values = CopyValues(
+            address=copy.address,
+            names=copy.names,
+            message_id=f"{message_id.decode()}@{self._copier.marks.mail_domain}",
+            leave_url=link.decode(),
+            date=date,
+            segments=copy.segments,
+        )
+        return self._copier.builder.build(values)
+
+
+def _plain_addresses(addresses: Sequence[str]) -> Sequence[bytes | None]:
+    """The addresses that need no further look as octets, None for all others."""
+    octets = "\n".join(addresses).encode("ascii", "replace")
+    lines = octets.split(b"\n")
+    if octets.translate(None, _IN_ADDRESS) + b"\n" == b"@\n" * len(addresses):
+        return lines
+    if len(lines) != len(addresses):  # some address holds a line end
+        return [None] * len(addresses)
+    return [line if line.translate(None, _IN_ADDRESS) == b"@" else None for line in lines]
