@@ -14,12 +14,15 @@ from mailer.models.consent import (
 )
 from mailer.models.copy import Copy, Delivery, Notice, Outgoing, Undo
 from mailer.models.departing import CarriedOut, ReadTo, Stranded
+from mailer.models.destination import Destination
 from mailer.models.halt import Halt
 from mailer.models.issue import Issue, Revision
 from mailer.models.mailing import Letter, Mailing
 from mailer.models.matter import DomainRun, Matter
 from mailer.models.member import Deliverability, Mailbox, Member, MemberRegion
+from mailer.models.quota import Quota
 from mailer.models.region import MailingList, Region, Stream, Wording
+from mailer.models.relay_state import RelayState
 from mailer.models.report_source import ReportSource
 from mailer.models.site import Counter, Site
 from mailer.models.user import Office, OfficeRegion, User
@@ -37,6 +40,7 @@ __all__ = (
     "Counter",
     "Deliverability",
     "Delivery",
+    "Destination",
     "DomainRun",
     "Event",
     "Halt",
@@ -52,8 +56,10 @@ __all__ = (
     "Office",
     "OfficeRegion",
     "Outgoing",
+    "Quota",
     "ReadTo",
     "Region",
+    "RelayState",
     "ReportSource",
     "Revision",
     "Seal",
