@@ -41,6 +41,26 @@ class Refused(click.ClickException):
         click.echo(self.message, err=True, file=file)
 
 
+class _FromAPipe(click.Command):
+    """With `-` a mail server waits for our answer. Whatever goes wrong, it is told to try again later (75, EX_TEMPFAIL
+    of sysexits(3)): any other status would make it answer a report with a report.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if Path("-") not in ctx.params["paths"]:
+            return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except click.exceptions.Exit:
+            raise
+        except (MailerError, click.ClickException) as refused:
+            reason = str(refused)
+        except Exception as fault:  # noqa: BLE001 - a fault of ours must not cost the report either
+            reason = f"{type(fault).__name__}: {fault}"
+        click.echo(reason, err=True)
+        return ctx.exit(os.EX_TEMPFAIL)
+
+
 class _Main(click.Group):
     """Turns every refusal of ours into status 1 and words; a fault of ours keeps its traceback."""
 
@@ -116,9 +136,10 @@ def _plan(
     *params: click.Parameter,
     words: str,
     django: bool = True,
+    command: type[click.Command] = click.Command,
 ) -> None:
     call = _call(does, django=django)
-    group.add_command(click.Command(name, callback=call, params=[*params, _JSON], help=words))
+    group.add_command(command(name, callback=call, params=[*params, _JSON], help=words))
 
 
 def _group(name: str, words: str) -> click.Group:
@@ -210,8 +231,9 @@ _plan(_office, "revoke", "office:revoke", click.Argument(["number"], type=click.
 
 _bounces = _group("bounces", "What came back.")
 _plan(_bounces, "read", "bounces:read", click.Argument(["paths"], nargs=-1, required=True, type=click.Path(
-      exists=True, path_type=Path), metavar="PATH..."), words="Read reports from files or Maildirs.")  # fmt: skip
-_plan(_bounces, "poll", "bounces:poll", words="Read what waits in the Maildir of config.toml.")
+      exists=True, allow_dash=True, path_type=Path), metavar="PATH..."), command=_FromAPipe,
+      words="Read reports from files, mboxes or Maildirs; with -, the one that a mail server hands over.")  # fmt: skip
+_plan(_bounces, "poll", "bounces:poll", words="Look once into the Maildir and the mailbox of config.toml.")
 _plan(_bounces, "log", "bounces:log", _BY, _option("--issue", type=click.IntRange(1), help="Of one issue only."),
       words="What came back, newest first.")  # fmt: skip
 

@@ -23,7 +23,7 @@ from mailer.house import House
 from mailer.models import BounceSource, Copy, outbox, returns
 from mailer.models.base import writing
 from mailer.models.ledger import record
-from mailer.transport.maildir import GoneError, waiting
+from mailer.transport.maildir import GoneError
 
 #: What a report of this kind makes of the copy.
 _BECOMES = {
@@ -80,12 +80,6 @@ class ReadReport:
         keys = ("recipient", "status", "reply_code", "kind", "reason", "detector")
         found = [{key: value for key, value in asdict(f).items() if key in keys} for f in self.findings]
         return {"file": self.file, "kind": self.kind, "findings": found, "matched": self.matched}
-
-
-def poll(house: House, now: datetime, draw: Draw) -> Iterator[ReadReport]:
-    """Read what waits in the configured Maildir."""
-    maildir = house.config.bounces.maildir
-    return iter(()) if maildir is None else read_reports(house, waiting(maildir), now, draw, BounceSource.MAILDIR)
 
 
 def read_reports(

@@ -1,45 +1,62 @@
-"""`mailer bounces`: reports are read from files, from Maildirs or from the configured one, and looked up."""
+"""`mailer bounces`: reports are read from files and pipes, fetched from where they come back to, and looked up."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from mailer.actions import read_bounces
+from mailer.actions import fetch_reports
 from mailer.actions.list_bounces import bounce_log
-from mailer.actions.read_bounces import FileSource, ReadReport, Source
+from mailer.actions.read_bounces import ReadReport
+from mailer.actions.read_files import read_files, read_pipe
 from mailer.commands.desk import Desk
 from mailer.commands.shell import draw_handle
 from mailer.core.errors import MailerError
-from mailer.transport.maildir import waiting
+
+PIPE = Path("-")
 
 
 class NothingToPoll(MailerError, ValueError):
-    """No Maildir is configured."""
+    """No place that reports come back to is configured."""
 
 
 def read(desk: Desk, *, paths: Sequence[Path]) -> None:
-    """Read reports from files, folders of files, and Maildirs."""
-    _show(desk, read_bounces.read_reports(desk.house, _sources(paths), desk.now, draw_handle))
+    """Read reports from files, folders of files, Maildirs and mboxes, or one message from a pipe."""
+    files = [path for path in paths if path != PIPE]
+    count = matched = 0
+    if PIPE in paths:
+        count, matched = _show(desk, read_pipe(desk.house, sys.stdin.buffer, desk.now, draw_handle))
+    more, of_these = _show(desk, read_files(desk.house, files, desk.now, draw_handle))
+    desk.say(f"{count + more} reports read, {matched + of_these} about letters of ours.")
 
 
-def poll(desk: Desk) -> None:
-    """Read what waits in the Maildir of config.toml."""
-    if desk.config.bounces.maildir is None:
-        raise NothingToPoll("No Maildir is configured: set bounces.maildir, or name files with `mailer bounces read`.")
-    _show(desk, read_bounces.poll(desk.house, desk.now, draw_handle))
+def poll(desk: Desk) -> int:
+    """Look once into every place of config.toml; status 1 if one could not be read to its end."""
+    if not fetch_reports.places(desk.config):
+        raise NothingToPoll(
+            "No place is configured that reports come back to: set bounces.maildir or bounces.imap_host, or name files"
+            " with `mailer bounces read`."
+        )
+    looks = list(_told(desk, fetch_reports.poll(desk.house, desk.now, draw_handle, by_hand=True)))
+    if not looks:
+        desk.say("Another process is looking right now.")
+    return 1 if any(look.trouble for look in looks) else 0
 
 
-def _sources(paths: Sequence[Path]) -> Iterator[Source]:
-    for path in paths:
-        if path.is_file():
-            yield FileSource(path)
-        elif (path / "new").is_dir() and (path / "cur").is_dir():
-            yield from waiting(path)
-        else:
-            yield from map(FileSource, sorted(file for file in path.iterdir() if file.is_file()))
+def _told(desk: Desk, looks: Iterable[fetch_reports.Look]) -> Iterable[fetch_reports.Look]:
+    for look in looks:
+        count, matched = _show(desk, look.reports)
+        desk.say(f"{look.place}: {count} reports read, {matched} about letters of ours.")
+        if look.trouble:
+            desk.warn(look.trouble)
+        desk.answer(
+            {"place": look.place, "read": count, "matched": matched, "trouble": look.trouble, "more": look.more}
+        )
+        yield look
 
 
-def _show(desk: Desk, reports: Iterable[ReadReport]) -> None:
+def _show(desk: Desk, reports: Iterable[ReadReport]) -> tuple[int, int]:
+    """How many there were, and how many of them about letters of ours."""
     count = matched = 0
     for report in reports:
         count += 1
@@ -48,7 +65,7 @@ def _show(desk: Desk, reports: Iterable[ReadReport]) -> None:
         done = "read before" if report.repeated else report.verdict
         desk.say(f"{report.file}: {report.kind}, {about}{f', {done}' if done else ''}")
         desk.answer(report.to_json())
-    desk.say(f"{count} reports read, {matched} about letters of ours.")
+    return count, matched
 
 
 def log(desk: Desk, *, issue: int | None) -> None:

@@ -11,10 +11,10 @@ from importlib.resources import files
 
 from mailer import access, reports
 from mailer.access import Actor, NotAllowed
+from mailer.actions.fetch_reports import poll
 from mailer.actions.grant_office import grant
 from mailer.actions.import_members import import_members
 from mailer.actions.keep_time import keep_time
-from mailer.actions.read_bounces import poll
 from mailer.actions.schedule_mailing import schedule
 from mailer.actions.write_issue import new_issue
 from mailer.core.audience import Reason
@@ -213,7 +213,7 @@ class Story:
 
     def _read_what_came_back(self) -> str:
         self._stage.server.deliver_bounces(self._now())
-        self.bounces = Counter(report.kind for report in poll(self._house, self._now(), draw))
+        self.bounces = Counter(report.kind for look in poll(self._house, self._now(), draw) for report in look.reports)
         self._ring()
         kinds = ", ".join(f"{count} {_KINDS.get(kind, kind)}" for kind, count in sorted(self.bounces.items()))
         return f"{self.bounces.total()} answers come back and are read: {kinds}."

@@ -3,7 +3,8 @@
 The database says what is due; the bell only says when to look (design.md section 2). Each job runs at most once at a
 time; a ring that comes late is a ring all the same. What is due is done in one thread with a database connection of
 its own. In a second one the worker gives signs of life and looks around, in a third people are told of alarms: a long
-preparation must not make it look dead, and a slow way of telling must hold up nothing.
+preparation must not make it look dead, and a slow way of telling must hold up nothing. In a fourth reports are fetched
+from where they come back to, which may take as long as their server likes.
 """
 
 import logging
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from threading import Event
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
@@ -18,10 +20,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from django.db import DatabaseError, close_old_connections
 
+from mailer.actions.fetch_reports import Vigil, poll
 from mailer.actions.keep_time import keep_time
 from mailer.actions.let_go import let_go
 from mailer.actions.pulse import Pulse
-from mailer.actions.read_bounces import poll
 from mailer.actions.recover import recover
 from mailer.actions.seal_ledger import seal_ledger
 from mailer.actions.tell_alarms import Teller
@@ -35,7 +37,9 @@ from mailer.worker.patience import Patience
 _LOG = logging.getLogger("mailer.worker")
 _RECOVER_EVERY = 60
 _SEAL_EVERY = 600
-_READ_EVERY = 60
+_FETCH_EVERY = 60
+#: A mailbox is waited at for news until nearly the next time.
+_VIGIL_SECONDS = 50
 _WATCH_EVERY = 10
 _TELL_EVERY = 30
 
@@ -64,6 +68,8 @@ class Bell:
     _patience: Patience = field(default_factory=Patience)
     #: The watch has its own: what it fails at must not slow the bell.
     _watch_patience: Patience = field(default_factory=Patience)
+    _fetch_patience: Patience = field(default_factory=Patience)
+    _stopping: Event = field(default_factory=Event)
     _compared: Clocks | None = None
     #: What is wrong with the clock; "" until it was looked at.
     _clock_fault: str | None = ""
@@ -74,7 +80,7 @@ class Bell:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={name: _OneThread() for name in ("default", "watch", "tell")},
+            executors={name: _OneThread() for name in ("default", "watch", "tell", "fetch")},
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
         )
 
@@ -85,7 +91,7 @@ class Bell:
             (self.ring, "bell", LONGEST_SLEEP, "default"),
             (self.recover_the_dead, "recover", _RECOVER_EVERY, "default"),
             (self.seal, "seal", _SEAL_EVERY, "default"),
-            (self.read_bounces, "bounces", _READ_EVERY, "default"),
+            (self.fetch_reports, "reports", _FETCH_EVERY, "fetch"),
             (self.beat, "pulse", BEAT.total_seconds(), "watch"),
             (self.watch, "watch", _WATCH_EVERY, "watch"),
             (self.tell, "tell", _TELL_EVERY, "tell"),
@@ -96,6 +102,7 @@ class Bell:
 
     def shut_down(self) -> None:
         """Ring no more. A ring that is on ends by itself: to wait for it here would hold the locks that it may need."""
+        self._stopping.set()
         self._scheduler.shutdown(wait=False)
         with suppress(DatabaseError):
             self.pulse.end()
@@ -116,9 +123,18 @@ class Bell:
         """Let new lines of the consent ledger join the chain."""
         self._guarded("sealing", lambda: seal_ledger(self.house, chance.now()))
 
-    def read_bounces(self) -> None:
-        """Read what came back into the configured Maildir, if there is one."""
-        self._guarded("reading bounces", lambda: sum(1 for _ in poll(self.house, chance.now(), chance.handle)))
+    def fetch_reports(self) -> None:
+        """Look where reports come back to, wait there for news, and look again at once when there are some."""
+        while self._guarded("fetching reports", self._look_once, self._fetch_patience) and not self._stopping.is_set():
+            pass
+
+    def _look_once(self) -> bool:
+        vigil = Vigil(_VIGIL_SECONDS, self._stopping.is_set)
+        looks = list(poll(self.house, chance.now(), chance.handle, vigil=vigil))
+        for look in looks:
+            if look.trouble:
+                _LOG.warning("%s", look.trouble)
+        return any(look.more for look in looks)
 
     def beat(self) -> None:
         """Give a sign of life."""

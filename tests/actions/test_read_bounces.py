@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from mailer.actions.read_bounces import poll, read_reports
+from mailer.actions.read_bounces import read_reports
 from mailer.demo import postmaster
-from mailer.house import House
 from mailer.models import Bounce, BounceSource, Copy, Mailbox
 from mailer.transport.maildir import waiting
 from tests.actions.office import Office
-from tests.world import NOW, Draw, anne, join, stream
+from tests.world import NOW, anne, join, stream
 
 pytestmark = pytest.mark.django_db
 
@@ -95,10 +94,6 @@ def test_a_full_mailbox_is_not_a_dead_one(sent: Office, tmp_path: Path) -> None:
     _drop(tmp_path / "m", _dsn(sent, "gwen@example.org", status="5.2.2", diagnostic="552 5.2.2 Mailbox full"))
     assert _read(sent, tmp_path / "m") == ["nothing"]
     assert Mailbox.unscoped.get(normal="gwen@example.org").soft_count == 1
-
-
-def test_without_a_maildir_there_is_nothing_to_poll(house: House) -> None:
-    assert list(poll(house, NOW, Draw().handle)) == []
 
 
 def test_a_report_that_overtakes_the_answer_is_not_lost(office: Office, tmp_path: Path) -> None:
