@@ -1,6 +1,6 @@
 """Scheduling: an issue gets a time, an audience and an end, and a while in which it can be taken back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError
@@ -8,6 +8,7 @@ from django.db import IntegrityError
 from mailer import access
 from mailer.access import Actor
 from mailer.actions.compose import list_of
+from mailer.actions.correct_issue import mailing_to_correct
 from mailer.core.aim import aim
 from mailer.core.delivery import Outcome
 from mailer.core.errors import MailerError
@@ -65,6 +66,8 @@ def schedule(
     _approve(issue, listfile)
     revision = newest_revision(issue)
     rule = aim(listfile, access.regions(), issue.region.slug if issue.region else None, scope)
+    if issue.corrects is not None:
+        rule = replace(rule, got=mailing_to_correct(issue.corrects).pk)
     try:
         with writing():
             advance_issue(issue, IssueState.APPROVED)

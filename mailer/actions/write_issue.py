@@ -39,8 +39,12 @@ def new_issue(
     region: str | None,
     now: datetime,
     draw_word: DrawWord,
+    corrects: int | None = None,
 ) -> WrittenIssue:
-    """Make an issue of a Markdown file; it is compiled once, so that what cannot be a letter is refused now."""
+    """Make an issue of a Markdown file; it is compiled once, so that what cannot be a letter is refused now.
+
+    `corrects` is the issue whose letter it puts right (actions/correct_issue.py).
+    """
     listfile = _list(house, slug)
     place = _region(listfile, region)
     actor.needs(*sorted(listfile.writers))
@@ -62,6 +66,7 @@ def new_issue(
             digest=letter.digest,
             saved_by=actor.reference,
             now=now,
+            corrects=corrects,
         )
         record(
             now, actor.reference, "issue written", about="issue", number=issue, region=place.number if place else None

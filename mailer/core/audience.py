@@ -5,7 +5,7 @@ compiles the same rule to SQL; a property test holds the two equal on both datab
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -68,12 +68,14 @@ class Rule:
     """Whom a mailing is for.
 
     `streams` maps a stream's number to the region one must live in to be reached by it (None: anywhere); `regions`
-    are those whose people are candidates (None: the whole organisation).
+    are those whose people are candidates (None: the whole organisation). With `got` it is only for those who have, or
+    may have, the letter of that mailing: a correction.
     """
 
     streams: Mapping[int, int | None]
     regions: frozenset[int] | None
     standings: frozenset[Standing] = frozenset({Standing.MEMBER, Standing.SUPPORTER})
+    got: int | None = None
 
     def to_json(self) -> dict[str, object]:
         """Plain JSON, for storing with a mailing."""
@@ -81,6 +83,7 @@ class Rule:
             "streams": {str(stream): region for stream, region in sorted(self.streams.items())},
             "regions": None if self.regions is None else sorted(self.regions),
             "standings": sorted(self.standings),
+            "got": self.got,
         }
 
     @classmethod
@@ -91,6 +94,7 @@ class Rule:
             {int(stream): region for stream, region in stored["streams"].items()},
             None if regions is None else frozenset(regions),
             frozenset(map(Standing, stored["standings"])),
+            stored.get("got"),
         )
 
     def narrowed(self, regions: frozenset[int] | None) -> "Rule":
@@ -100,7 +104,7 @@ class Rule:
         mine = regions if self.regions is None else self.regions & regions
         # With the region goes its stream: of a member in two regions, what they said of the other one stays unseen.
         streams = {stream: region for stream, region in self.streams.items() if region is None or region in mine}
-        return Rule(streams, mine, self.standings)
+        return replace(self, streams=streams, regions=mine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,8 @@ class Facts:
     mailbox: str | None = None
     mailbox_suppressed: bool = False
     undeliverable: bool = False
+    #: The mailings whose letter they have, or may have.
+    got: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +143,7 @@ class Unmailable:
 
 @dataclass(frozen=True, slots=True)
 class NotACandidate:
-    """The mailing is not for the member's region."""
+    """The mailing is not for the member's region, or corrects a letter that the member never got."""
 
 
 Decision = In | Out | Unmailable | NotACandidate
@@ -145,7 +151,7 @@ Decision = In | Out | Unmailable | NotACandidate
 
 def decide(rule: Rule, facts: Facts, allow_list: AllowList | None = None) -> Decision:
     """Answer for one member, in the order of `Reason`; `allow_list` is None in production."""
-    if rule.regions is not None and not rule.regions & facts.regions:
+    if not _is_candidate(rule, facts):
         return NotACandidate()
     if facts.standing is Standing.CLAIMED:
         return Out(Reason.NOT_CONFIRMED)
@@ -158,6 +164,12 @@ def decide(rule: Rule, facts: Facts, allow_list: AllowList | None = None) -> Dec
     if not active and any(stream in facts.subscriptions for stream in reachable):
         return Out(Reason.LEFT)
     return _by_mailbox(facts, min(active, default=None), allow_list)
+
+
+def _is_candidate(rule: Rule, facts: Facts) -> bool:
+    """Whether the mailing is meant for where the member lives, and for who got what it corrects."""
+    lives_there = rule.regions is None or bool(rule.regions & facts.regions)
+    return lives_there and (rule.got is None or rule.got in facts.got)
 
 
 def _reachable(rule: Rule, facts: Facts) -> list[int]:

@@ -82,6 +82,9 @@ COPY = Machine(
 #: While a copy is in one of these, its mailing is not over.
 OPEN = (_S.QUEUED, _S.CLAIMED, _S.DEFERRED, _S.HELD)
 
+#: Whoever a copy was for in one of these has the letter, or may have it.
+GOT = (_S.ACCEPTED, _S.COMPLAINED, _S.UNCERTAIN)
+
 #: Faults of sender, message or relay: waiting helps, blaming the member does not (standards 3.2).
 _NOT_THE_MEMBERS = frozenset({Class.POLICY, Class.QUOTA, Class.MESSAGE, Class.SENDER})
 

@@ -22,9 +22,12 @@ def create_issue(
     digest: str,
     saved_by: str,
     now: datetime,
+    corrects: int | None = None,
 ) -> int:
     """An issue and its first revision; its number."""
-    issue: Issue = Issue.unscoped.create(mailing_list_id=list_id, region_id=region, author_id=author, created_at=now)
+    issue: Issue = Issue.unscoped.create(
+        mailing_list_id=list_id, region_id=region, author_id=author, corrects_id=corrects, created_at=now
+    )
     Revision.unscoped.create(
         issue=issue,
         number=1,
