@@ -24,8 +24,10 @@ class Table(models.Model):
 
 
 @contextmanager
-def writing() -> Iterator[None]:
+def writing(patience: float | None = None) -> Iterator[None]:
     """One write transaction, taken at once; a nested one joins the outer.
+
+    `patience` is how many seconds at most a lock is waited for; then it raises OperationalError.
 
     SQLite's own busy handler backs off in steps of up to 100 ms, so that a page waits 300 ms behind a busy sender.
     Asking again every millisecond gets the lock as soon as it is free (performance notes; design.md section 2).
@@ -34,8 +36,10 @@ def writing() -> Iterator[None]:
         with transaction.atomic():
             yield
         return
-    block = _begin()
+    block = _begin(_PATIENCE_SECONDS if patience is None else patience)
     try:
+        if patience is not None and connection.vendor == "postgresql":
+            _set_lock_timeout(patience)
         yield
     except BaseException as error:
         block.__exit__(type(error), error, error.__traceback__)
@@ -43,8 +47,8 @@ def writing() -> Iterator[None]:
     block.__exit__(None, None, None)
 
 
-def _begin() -> "transaction.Atomic":
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+def _begin(patience: float) -> "transaction.Atomic":
+    deadline = time.monotonic() + patience
     while True:
         block = transaction.atomic()
         if connection.vendor != "sqlite":
@@ -66,6 +70,11 @@ def _begin() -> "transaction.Atomic":
 def _set_busy_timeout(milliseconds: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"PRAGMA busy_timeout={milliseconds:d}")
+
+
+def _set_lock_timeout(seconds: float) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = {int(seconds * 1000):d}")
 
 
 def one_of(name: str, field: str, values: Any) -> models.CheckConstraint:

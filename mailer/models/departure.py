@@ -32,12 +32,28 @@ def active(member: Member, streams: Iterable[int] | None) -> list[Subscription]:
 
 def suppress_person(member: Member, reason: SuppressionReason, now: datetime) -> bool:
     """Never write to this person again; False if that was so already, or if they have no mailbox."""
-    if not member.person_hash:
+    return suppress_hash(member.person_hash, reason, now)
+
+
+def suppress_hash(person_hash: str, reason: SuppressionReason, now: datetime) -> bool:
+    """The same for somebody of whom no more than this is known."""
+    if not person_hash:
         return False
     _, created = Suppression.unscoped.get_or_create(
-        kind=SuppressionKind.PERSON, hash=member.person_hash, defaults={"reason": reason, "at": now}
+        kind=SuppressionKind.PERSON, hash=person_hash, defaults={"reason": reason, "at": now}
     )
     return bool(created)
+
+
+def suppressed_among(hashes: Iterable[str]) -> set[str]:
+    """Those of the people who are never written to again."""
+    rows = Suppression.unscoped.filter(kind=SuppressionKind.PERSON, hash__in=list(hashes))
+    return set(rows.values_list("hash", flat=True))
+
+
+def has_notice(handle: int) -> bool:
+    """Whether a one-off letter with this handle was queued."""
+    return bool(Notice.unscoped.filter(handle=signed(handle)).exists())
 
 
 def suppress_mailbox(mailbox_id: int, reason: SuppressionReason, now: datetime) -> bool:

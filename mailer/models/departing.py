@@ -1,0 +1,94 @@
+"""What the database knows of the departures' files: which acts are done, how far it has read, whom it waits for."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from django.db import DatabaseError, InterfaceError, connection, models
+from django.db.models import Q, QuerySet
+
+from mailer.models.base import Table
+from mailer.models.member import Member
+from mailer.models.outbox import signed, unsigned
+
+#: What is raised when the database is away, read-only, locked or full.
+AWAY = (DatabaseError, InterfaceError)
+
+
+class CarriedOut(Table):
+    """An act that is done, by its seed: a line that is read again changes nothing (standards U7)."""
+
+    seed = models.BigIntegerField(primary_key=True)
+    at = models.DateTimeField()
+
+
+class ReadTo(Table):
+    """How far a file has been read: every act before `offset` is done. `tail` is the end of the line before it."""
+
+    file = models.CharField(max_length=64, primary_key=True)
+    offset = models.BigIntegerField()
+    tail = models.CharField(max_length=32)
+
+
+class Stranded(Table):
+    """A departure of somebody whom this database does not know, since an older one was restored: kept until it does."""
+
+    seed = models.BigIntegerField(primary_key=True)
+    at = models.DateTimeField()
+    line = models.TextField()
+
+
+def first_time(seed: int, at: datetime) -> bool:
+    """Note that an act is being carried out; False if it was before. Call it inside `writing()`."""
+    _, created = CarriedOut.unscoped.get_or_create(seed=signed(seed), defaults={"at": at})
+    return bool(created)
+
+
+def done_among(seeds: Iterable[int]) -> set[int]:
+    """Those of the acts that are carried out."""
+    rows = CarriedOut.unscoped.filter(seed__in=[signed(seed) for seed in seeds])
+    return {unsigned(seed) for seed in rows.values_list("seed", flat=True)}
+
+
+def read_to(file: str) -> tuple[int, str]:
+    """How far a file has been read, and how the last line ended; (0, "") before the first."""
+    row = ReadTo.unscoped.filter(file=file).first()
+    return (row.offset, row.tail) if row else (0, "")
+
+
+def note_read(file: str, offset: int, tail: str) -> None:
+    """Remember how far a file has been read."""
+    ReadTo.unscoped.update_or_create(file=file, defaults={"offset": offset, "tail": tail})
+
+
+def forget(files: Iterable[str], before: datetime) -> None:
+    """Forget files that are gone, and acts so old that their lines are."""
+    ReadTo.unscoped.filter(file__in=list(files)).delete()
+    CarriedOut.unscoped.filter(at__lt=before).delete()
+
+
+def strand(seed: int, at: datetime, line: str) -> None:
+    """Keep a departure for whoever is not known yet."""
+    Stranded.unscoped.update_or_create(seed=signed(seed), defaults={"at": at, "line": line})
+
+
+def stranded() -> list[str]:
+    """The lines of those who are waited for, oldest first."""
+    return list(Stranded.unscoped.order_by("at", "seed").values_list("line", flat=True))
+
+
+def take_up(seed: int) -> None:
+    """Wait for nobody of this departure any more."""
+    Stranded.unscoped.filter(seed=signed(seed)).delete()
+
+
+def members_named(subjects: Collection[str], hashes: Collection[str]) -> list[Member]:
+    """The members with one of these references or keyed hashes."""
+    rows: QuerySet[Member] = Member.unscoped.filter(Q(subject__in=subjects) | Q(person_hash__in=hashes))
+    return list(rows.select_related("mailbox").order_by("pk"))
+
+
+def hold(members: Iterable[Member]) -> None:
+    """Keep other acts about these members waiting until the transaction ends; SQLite has one writer anyway."""
+    if connection.features.has_select_for_update:
+        ids = [member.pk for member in members]
+        list(Member.unscoped.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))
