@@ -154,6 +154,8 @@ class Data:
     """Where this site keeps its files: keys, journals and, by default, the database."""
 
     dir: Path = field(default=Path("var"), metadata=_of(_PLACE))
+    shared: bool = field(default=False, metadata=_of(FLAG))
+    keep_departures_days: int = field(default=400, metadata=_of(whole(400, 36_500)))
     keep_free_mb: int = field(default=200, metadata=_of(whole(0, 1_000_000)))
 
     @property
@@ -340,6 +342,11 @@ class Config:
     sending: Sending
     limits: Bounds
     alerts: Alerts
+
+    @property
+    def departures_are_shared(self) -> bool:
+        """Whether whoever sends reads what is written down here while the database is away (standards U13)."""
+        return self.database.postgres is None or self.data.shared
 
 
 _SECTIONS: Mapping[str, type] = {name: hint for name, hint in get_type_hints(Config).items() if name != "source"}

@@ -1,6 +1,7 @@
 """The database as a site has it: guards on, the one row of the site and its counters there."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from mailer.actions import write_down
 from mailer.actions.set_up import prepare_database
 from mailer.house import House, open_house
 from mailer.models import guards
@@ -56,6 +58,17 @@ def house() -> House:
     from django.conf import settings
 
     return open_house(settings.CONFIG)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered_outside_the_database(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test has a database as new; what lies beside it must not tell it of the tests before."""
+    yield
+    if "house" in request.fixturenames:
+        journals = request.getfixturevalue("house").journals
+        shutil.rmtree(journals / "departures", ignore_errors=True)
+        (journals / "site").unlink(missing_ok=True)
+        write_down.departures(request.getfixturevalue("house")).forget()
 
 
 @pytest.fixture

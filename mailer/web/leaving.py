@@ -3,16 +3,28 @@
 GET, HEAD and OPTIONS change nothing, since mail scanners open links; there is no script on the page. POST leaves: a
 mail program sends `List-Unsubscribe=One-Click` without cookie or CSRF token, so the token in the address is the only
 key, and it can do nothing but leave. No answer to a POST is ever a redirect. What a POST without that pair means, and
-why, is in docs/decisions/0003-leaving.md.
+why, is in docs/decisions/0003-leaving.md; what is answered while the database is away, in 0004.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import wraps
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from mailer.actions.leave import LETTER_UNDO, PAGE_UNDO, Extent, Undone, leave, list_title, undo, undo_stands
+from mailer.actions.leave import (
+    LETTER_UNDO,
+    PAGE_UNDO,
+    Extent,
+    NotSafe,
+    Undone,
+    leave,
+    list_title,
+    undo,
+    undo_stands,
+)
 from mailer.core.consent import Channel
 from mailer.web.door import draw_handle, house, now, page, private
 from mailer.web.form import fields
@@ -20,10 +32,30 @@ from mailer.web.form import fields
 _ONE_CLICK = "One-Click"
 #: Safe methods show, POST does; anything else is refused, and so is OPTIONS, which asks what nobody needs to know.
 _SHOW_OR_DO = ["GET", "HEAD", "POST"]
+#: Seconds after which a mail program may ask again.
+_RETRY_AFTER = 300
+
+_Page = Callable[[HttpRequest, str], HttpResponse]
+
+
+def _said_if_not_safe(show: _Page) -> _Page:
+    """Nobody is told that they left before that is durable: 503, with the ways that need no machine (U13)."""
+
+    @wraps(show)
+    def shown(request: HttpRequest, token: str) -> HttpResponse:
+        try:
+            return show(request, token)
+        except NotSafe:
+            answer = page(request, "not_now.html", status=503)
+            answer["Retry-After"] = str(_RETRY_AFTER)
+            return answer
+
+    return shown
 
 
 @csrf_exempt
 @require_http_methods(_SHOW_OR_DO)
+@_said_if_not_safe
 def leave_page(request: HttpRequest, token: str) -> HttpResponse:
     """Show the button, or do what it, or a mail program's one click, asks for."""
     if request.method != "POST":
@@ -60,6 +92,7 @@ def _one_click(token: str) -> HttpResponse:
 
 @csrf_exempt
 @require_http_methods(_SHOW_OR_DO)
+@_said_if_not_safe
 def undo_page(request: HttpRequest, token: str) -> HttpResponse:
     """The way back for whoever left by mistake, once, while the offer stands."""
     result = undo(house(), token, now=now()) if request.method == "POST" else undo_stands(house(), token, now())

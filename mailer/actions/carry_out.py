@@ -1,0 +1,205 @@
+"""An act of leaving, or of taking it back, in the database: exactly once, whoever comes first with it.
+
+The page that heard of it carries it out, or whoever reads its line before sending (standards U7, U13, U14). A letter's
+handle names its copy, and through it a fixed set: the members who rode on it, and the streams of its mailing. Where an
+older database was restored the copy may be unknown; then the line itself says whom it named.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from mailer.access import THE_READER
+from mailer.actions.take_back import take_back
+from mailer.core.consent import Article9, Channel, Entry, Kind, PecrBasis
+from mailer.core.departing import Act, Departure, Extent, Person
+from mailer.core.token import Purpose
+from mailer.house import House
+from mailer.models import ConsentEntry, Copy, Member, Notice, SuppressionReason, departing, departure
+from mailer.models.ledger import Line, append, record
+from mailer.models.outbox import unsigned
+from mailer.models.site import Counter, bump
+
+#: How long the button on the page after leaving works, and the links in a household's farewell letter.
+PAGE_UNDO = timedelta(minutes=30)
+LETTER_UNDO = timedelta(days=14)
+
+
+def carry_out(house: House, what: Departure, now: datetime) -> bool:
+    """Do it, unless it was done; whether anything is another now than before. Call it inside `writing()`."""
+    if not departing.first_time(what.seed, what.at):
+        return False
+    return take_back(what, now) if what.act is Act.UNDO else _leave(house, what, now)
+
+
+def title_of(house: House, copy: Copy) -> str:
+    """The title of the list that a copy's letter came from."""
+    region = copy.mailing.region
+    return house.title(copy.mailing.issue.mailing_list.slug, region.name if region else None)
+
+
+def way_back(what: Departure) -> int:
+    """The handle of the offer that the page after leaving makes."""
+    return what.derived("way back")
+
+
+def farewell(what: Departure) -> int:
+    """The handle of the letter that tells a shared mailbox who was taken off."""
+    return what.derived("farewell")
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """An act, with the copy it is about if the database knows it, and the time at which it is carried out."""
+
+    what: Departure
+    copy: Copy | None
+    now: datetime
+
+    @property
+    def streams(self) -> tuple[int, ...]:
+        return self.what.streams if self.copy is None else tuple(map(int, self.copy.mailing.rule["streams"]))
+
+    @property
+    def mailing(self) -> int | None:
+        return None if self.copy is None else self.copy.mailing_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Departed:
+    member: Member
+    streams: tuple[int, ...]
+    suppressed: bool
+
+
+def _leave(house: House, what: Departure, now: datetime) -> bool:
+    # The lock on `changes` puts parallel clicks in one order: the second finds nothing left to do (U7).
+    bump(Counter.CHANGES)
+    case = _Case(what, departure.copy_named(what.handle), now)
+    members, missing = _those_named(case)
+    departing.hold(members)
+    departed = [gone for member in members if (gone := _take_off(member, case)) is not None]
+    if missing is not None:
+        _wait_for(case, missing)
+    _offer_ways_back(house, case, departed)
+    return bool(departed)
+
+
+def _those_named(case: _Case) -> tuple[list[Member], tuple[Person, ...] | None]:
+    """Who is meant; and if the database does not know the copy, those of them whom it does not know either."""
+    if case.copy is not None:
+        return departure.riders(case.copy), None
+    people = case.what.people
+    found = departing.members_named([each.subject for each in people], [each.hash for each in people if each.hash])
+    known = {member.subject for member in found} | {member.person_hash for member in found if member.person_hash}
+    return found, tuple(each for each in people if not {each.subject, each.hash} & known)
+
+
+def _wait_for(case: _Case, missing: tuple[Person, ...]) -> None:
+    """Whom the database does not know must not be written to when an import brings them back."""
+    what = case.what
+    if what.extent is Extent.EVERYTHING:
+        for person in missing:
+            departure.suppress_hash(person.hash, SuppressionReason.LEFT_ALL, what.at)
+    if missing or not what.people:
+        departing.strand(what.seed, what.at, replace(what, people=missing).line().decode())
+
+
+def take_up(what: Departure, now: datetime) -> int:
+    """Carry a stranded departure out for those who are known by now; how many. Call it inside `writing()`."""
+    case = _Case(what, None, now)
+    members, missing = _those_named(case)
+    if not members:
+        return 0
+    bump(Counter.CHANGES)
+    taken = sum(_take_off(member, case) is not None for member in members)
+    departing.take_up(what.seed)
+    _wait_for(case, missing or ())
+    return taken
+
+
+def _take_off(member: Member, case: _Case) -> _Departed | None:
+    what = case.what
+    subscriptions = departure.active(member, None if what.extent is Extent.EVERYTHING else case.streams)
+    if what.at < case.now:
+        # Carried out later than it was asked for: a consent that was given since is none of its business.
+        subscriptions = [each for each in subscriptions if each.since <= what.at]
+    append([Line(member, _withdrawal(member, each.entry, case)) for each in subscriptions])
+    suppressed = what.extent is Extent.EVERYTHING and departure.suppress_person(
+        member, SuppressionReason.LEFT_ALL, what.at
+    )
+    if not subscriptions and not suppressed:
+        return None
+    numbers = tuple(each.stream_id for each in subscriptions)
+    record(
+        case.now,
+        THE_READER.reference,
+        "left",
+        about="member",
+        number=unsigned(member.handle),
+        extent=what.extent,
+        channel=what.channel,
+        streams=numbers,
+        mailing=case.mailing,
+        token_hash=what.token_hash,
+        asked_at=what.at.isoformat(),
+    )
+    return _Departed(member, numbers, suppressed)
+
+
+def _withdrawal(member: Member, basis: ConsentEntry, case: _Case) -> Entry:
+    return Entry(
+        subject=member.subject,
+        stream=basis.stream_id,
+        kind=Kind.WITHDRAWN,
+        at=case.what.at,
+        recorded_at=case.now,
+        channel=case.what.channel,
+        actor=THE_READER.reference,
+        article9=Article9(basis.article9),
+        pecr=PecrBasis(basis.pecr),
+        mailing=case.mailing,
+        token_hash=case.what.token_hash,
+    )
+
+
+def _offer_ways_back(house: House, case: _Case, departed: list[_Departed]) -> None:
+    """A button on the page for one, a letter with a link for each for several (docs/decisions/0003-leaving.md)."""
+    what = case.what
+    if len(departed) > 1 and _mailbox_takes_a_letter(house, case):
+        people = [
+            (gone.member.name, _offer(house, what.derived(f"way back {n}"), gone, what.at + LETTER_UNDO))
+            for n, gone in enumerate(departed)
+        ]
+        _say_farewell(house, case, people)
+    elif len(departed) == 1 and what.channel is Channel.PAGE:
+        _offer(house, way_back(what), departed[0], what.at + PAGE_UNDO)
+
+
+def _mailbox_takes_a_letter(house: House, case: _Case) -> bool:
+    """Where an older database does not know the copy, the letter was sent: its links must work again."""
+    mailbox = case.copy.mailbox if case.copy else None
+    return case.copy is None or (mailbox is not None and departure.may_be_answered(mailbox, house.allow_list))
+
+
+def _offer(house: House, handle: int, gone: _Departed, ends_at: datetime) -> str:
+    departure.offer_undo(handle, gone.member, gone.streams, lifts_suppression=gone.suppressed, ends_at=ends_at)
+    return house.undo_url(house.tokens.sign(Purpose.UNDO, handle))
+
+
+def _say_farewell(house: House, case: _Case, people: Iterable[tuple[str, str]]) -> None:
+    """One letter to a shared mailbox: who has been taken off, and for each a way back that still works."""
+    what, copy = case.what, case.copy
+    if copy is None or copy.mailbox is None or case.now >= what.at + LETTER_UNDO:
+        return
+    left = house.config.organisation.name if what.extent is Extent.EVERYTHING else title_of(house, copy)
+    letter = house.farewell(left, people)
+    departure.post_notice(
+        farewell(what),
+        copy.mailbox,
+        kind=Notice.Kind.FAREWELL,
+        subject=letter.subject,
+        text=letter.text,
+        html=letter.html,
+        now=case.now,
+    )
