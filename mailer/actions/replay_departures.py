@@ -1,0 +1,120 @@
+"""Whatever was written down and is not in the database is carried out before anything is sent (U13, U14, P13).
+
+A line is missing from the database because that was away when somebody left, or because an older one was restored:
+how far each file was read is kept in the database itself, so that an older database reads the newer lines by itself.
+A line that is read again changes nothing. Of a file that cannot be read, or that a newer version wrote, nothing is
+known, so that nothing may be sent: both raise.
+"""
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from mailer.actions.carry_out import carry_out, take_up
+from mailer.actions.write_down import departures
+from mailer.core.departing import CHECKSUM, Departure, TornLine, read_line
+from mailer.core.errors import MailerError
+from mailer.house import House
+from mailer.models import departing
+from mailer.models.base import writing
+from mailer.transport.departures import DepartureLog
+
+_LOG = logging.getLogger("mailer.leaving")
+#: Acts in one write: a few milliseconds each.
+_AT_ONCE = 10
+#: Octets that may be read again after a start, so that the position is not written for every line.
+_UNNOTED = 1 << 16
+
+
+class DeparturesUnreadable(MailerError, OSError):
+    """Who has left cannot be read; nothing may be sent without it."""
+
+
+def departures_waiting(house: House) -> bool:
+    """Whether something was written down since this process last read; asks no database, and costs microseconds."""
+    try:
+        return departures(house).has_news()
+    except OSError as error:
+        raise _unreadable(error) from error
+
+
+def replay_departures(house: House, now: datetime) -> int:
+    """Carry out all that is written down and not done, and what has waited for somebody; how many acts."""
+    log = departures(house)
+    count = 0
+    try:
+        for name, size in log.sizes().items():
+            if log.seen.get(name) != size:
+                count += _replay_file(house, log, name, now)
+                log.seen[name] = size
+    except OSError as error:
+        raise _unreadable(error) from error
+    return count + _take_up_stranded(now)
+
+
+def forget_old_departures(house: House, now: datetime) -> None:
+    """Remove the files of months that are over for longer than they are kept, if all in them is done."""
+    ended = now - timedelta(days=house.config.data.keep_departures_days)
+    log = departures(house)
+    if any(log.seen.get(name) != size for name, size in log.sizes().items()):
+        return
+    gone = log.remove_before(ended.date())
+    if gone:
+        with writing():
+            departing.forget(gone, ended - timedelta(days=31))
+
+
+def people_waited_for() -> int:
+    """How many departures are of somebody whom this database does not know."""
+    return len(departing.stranded())
+
+
+def _replay_file(house: House, log: DepartureLog, name: str, now: datetime) -> int:
+    offset = noted = _position(log, name)
+    count = 0
+    while octets := log.read(name, offset):
+        offset += len(octets)
+        acts = list(_acts(name, octets))
+        done = departing.done_among(act.seed for act in acts)
+        waiting = [act for act in acts if act.seed not in done]
+        for start in range(0, len(waiting), _AT_ONCE):
+            with writing():
+                count += sum(carry_out(house, act, now) for act in waiting[start : start + _AT_ONCE])
+        if waiting or offset - noted > _UNNOTED:
+            noted = offset
+            with writing():
+                departing.note_read(name, offset, octets[-CHECKSUM - 1 :].decode("ascii", "replace"))
+        log.read_to[name] = offset
+    return count
+
+
+def _position(log: DepartureLog, name: str) -> int:
+    """Where to read on: where this process stopped, else where the database says, if it is the same file."""
+    size = log.sizes()[name]
+    if log.read_to.get(name, size + 1) <= size:
+        return log.read_to[name]
+    offset, tail = departing.read_to(name)
+    return offset if offset <= size and log.ends_with(name, offset, tail.encode()) else 0
+
+
+def _acts(name: str, octets: bytes) -> Iterator[Departure]:
+    for line in filter(None, octets.split(b"\n")):
+        try:
+            yield read_line(line)
+        except TornLine:
+            _LOG.error("%s holds a line that was not written to its end: nobody was told that it counts.", name)
+
+
+def _take_up_stranded(now: datetime) -> int:
+    """Those may be known by now whom an older database did not know: an import brought them back."""
+    count = 0
+    for line in departing.stranded():
+        with writing():
+            count += take_up(read_line(line.encode()), now)
+    return count
+
+
+def _unreadable(error: OSError) -> DeparturesUnreadable:
+    return DeparturesUnreadable(
+        f"The departures cannot be read, so nothing is sent: {error}. See who may read the folder, and its disk."
+    )
