@@ -8,6 +8,7 @@ from mailer.web import health, leaving
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", health.front, name="front"),
     path("health", health.health, name="health"),
+    path("state", health.state_page, name="state"),
     # The address in test letters and examples (`House.example_leave_url`): it changes nothing (standards U16).
     path("u/example", leaving.example_page, name="example"),
     # The address in every letter: GET shows a button, POST leaves (RFC 8058).

@@ -1,5 +1,6 @@
 """How far a mailing is, how fast it goes, and when it ends, in words: "ends Thursday 14:10"."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -37,6 +38,23 @@ def per_second(count: int, now: datetime, begun: datetime) -> float:
     """The rate of what was counted over the last `WINDOW`, or since it began."""
     seconds = min(WINDOW, max(now - begun, timedelta(seconds=1))).total_seconds()
     return round(count / seconds, 1)
+
+
+#: So many groups are named; and none of fewer, since who has a domain of their own could be known by it.
+_NAMED, _FEWEST = 10, 5
+OTHERS = "others"
+
+
+def largest(groups: Mapping[str, Mapping[str, int]]) -> dict[str, Mapping[str, int]]:
+    """The largest groups by name, and all the rest as one."""
+    sizes = {name: sum(counts.values()) for name, counts in groups.items() if name}
+    named = sorted((name for name, size in sizes.items() if size >= _FEWEST), key=lambda name: (-sizes[name], name))
+    found: dict[str, Mapping[str, int]] = {name: groups[name] for name in named[:_NAMED]}
+    others: dict[str, int] = {}
+    for name in groups.keys() - found.keys():
+        for key, count in groups[name].items():
+            others[key] = others.get(key, 0) + count
+    return {**found, OTHERS: dict(sorted(others.items()))} if others else found
 
 
 def soon(moment: datetime, now: datetime, zone: str) -> str:
