@@ -1,7 +1,8 @@
 """Reading what came back: match by our own signatures, act once, keep what was not understood (B3, B9, B11, B13, B14).
 
 Nothing is deleted. A report without one of our tokens changes nothing and is kept for a person; so is one of a kind
-that no detector knows. Nothing is ever answered (standards T22).
+that no detector knows. What people write waits for a person too: only an address that we signed for leaving acts by
+itself (L10). Nothing is ever answered (standards T22).
 """
 
 import hashlib
@@ -11,26 +12,27 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from mailer.access import THE_CLOCK
-from mailer.actions.leave import Draw
-from mailer.actions.settle import judge_mailbox_of
-from mailer.core.bounce import Finding, Kind, Match, Report, match, read
+from mailer.actions.act_on_report import act_on_report, named_by, put_on_desk
+from mailer.actions.leave import Draw, Extent, leave
+from mailer.actions.pause_when_too_much import pause_if_too_much_comes_back
+from mailer.core.behind import Behind, behind
+from mailer.core.bounce import Finding, Report, match, read
 from mailer.core.bounce.fate import Fate
-from mailer.core.delivery import CopyState
-from mailer.core.token import read_message_id, read_return_path
-from mailer.core.verdict import Effect
+from mailer.core.consent import Channel
+from mailer.core.incoming import Incoming, fate, incoming
+from mailer.core.leave_address import read_leave_address
+from mailer.core.matter import OF_A_WISH, MatterKind
+from mailer.core.peopleletter import PeopleLetter, read_letter
+from mailer.core.returning import answered
+from mailer.core.token import Purpose, read_message_id, read_return_path
 from mailer.house import House
-from mailer.models import BounceSource, Copy, outbox, returns
+from mailer.models import BounceSource, Copy, desk, returns
 from mailer.models.base import writing
-from mailer.models.ledger import record
 from mailer.transport.maildir import GoneError
 
-#: What a report of this kind makes of the copy.
-_BECOMES = {
-    Kind.HARD: CopyState.BOUNCED,
-    Kind.SOFT: CopyState.BOUNCED,
-    Kind.COMPLAINT: CopyState.COMPLAINED,
-}
+_MOST_OCTETS = 2 * 1024 * 1024
+#: What was done, for the log: somebody left, or a person is asked.
+_LEFT, _ASKED = "left", "desk"
 
 
 class Source(Protocol):
@@ -58,7 +60,7 @@ class FileSource:
     def read(self) -> bytes:
         """All of it, as far as a reader looks."""
         with self.path.open("rb") as file:
-            return file.read(2 * 1024 * 1024)
+            return file.read(_MOST_OCTETS)
 
     def done(self, fate: Fate) -> None:
         """Nothing: it is somebody's file."""
@@ -66,7 +68,7 @@ class FileSource:
 
 @dataclass(frozen=True, slots=True)
 class ReadReport:
-    """One report, what was read in it, whose copy it was about, and what was done."""
+    """One message, what was read in it, whose copy it was about, what was done, and what becomes of it."""
 
     file: str
     kind: str
@@ -74,6 +76,7 @@ class ReadReport:
     matched: int | None
     verdict: str
     repeated: bool
+    fate: Fate
 
     def to_json(self) -> dict[str, object]:
         """The documented shape of a line of `mailer bounces read --json`."""
@@ -85,71 +88,137 @@ class ReadReport:
 def read_reports(
     house: House, sources: Iterable[Source], now: datetime, draw: Draw, source: BounceSource = BounceSource.FILE
 ) -> Iterator[ReadReport]:
-    """Read each report, act on it once, and put it out of the way when that is durable."""
+    """Read each message, act on it once, and put it out of the way when that is durable."""
     for waits in sources:
         try:
             raw = waits.read()
         except GoneError:
             continue
-        with writing():
-            done = _read_one(house, waits.name, raw, source, now)
-        waits.done(Fate.KEPT if done.matched is None and not done.repeated else Fate.UNDERSTOOD)
+        done = _Message.opened(house, raw, now, draw).dealt_with(waits.name, source)
+        waits.done(done.fate)
         yield done
 
 
-def _read_one(house: House, name: str, raw: bytes, source: BounceSource, now: datetime) -> ReadReport:
-    report = read(raw)
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A message, what it is to us, and the copy it is about; `by` is what that rests on."""
+
+    house: House
+    raw: bytes
+    now: datetime
+    draw: Draw
+    report: Report
+    letter: PeopleLetter
+    what: Incoming
+    to_us: bool
+    copy: Copy | None
+    by: str
+    leaves: int | None
+    """The handle that its address was signed for, if that was an address to leave by."""
+
+    @classmethod
+    def opened(cls, house: House, raw: bytes, now: datetime, draw: Draw) -> "_Message":
+        report, letter = read(raw), read_letter(raw)
+        domain = house.config.bounces.domain.lower()
+        to_us = any(address.rpartition("@")[2].lower() == domain for address in report.delivered_to)
+        leaves = _first(read_leave_address(house.tokens, each, domain) for each in report.delivered_to)
+        handle, by = _whose(house, report, letter) if leaves is None else (leaves, "mailto")
+        copy = None if handle is None else returns.copy_of(handle)
+        what = incoming(report, letter, to_us=to_us, about_ours=copy is not None)
+        return cls(house, raw, now, draw, report, letter, what, to_us, copy, by if copy else "", leaves)
+
+    def dealt_with(self, name: str, source: BounceSource) -> ReadReport:
+        repeated, verdict = False, ""
+        if self.what is not Incoming.NOT_OURS:
+            digest = hashlib.sha256(self.raw).hexdigest()
+            repeated = returns.known_report(digest, self.copy, self.report.report_id)
+            verdict = "" if repeated else self._acted(source, digest)
+        matched = self.copy.pk if self.copy else None
+        becomes = fate(self.what, to_us=self.to_us, about_ours=self.copy is not None)
+        return ReadReport(name, self._kind, self.report.findings, matched, verdict, repeated, becomes)
+
+    @property
+    def _kind(self) -> str:
+        return returns.LETTER if self.what is Incoming.LETTER else self.report.kind
+
+    @property
+    def _behind(self) -> Behind | None:
+        ours = self.copy.mailbox.normal if self.copy and self.copy.mailbox else None
+        return behind(self.raw, (f.recipient for f in self.report.findings if f.recipient), ours)
+
+    def _acted(self, source: BounceSource, digest: str) -> str:
+        if self.what is Incoming.LETTER and self.copy and self.leaves is not None:
+            # Outside the transaction: leaving is durable by itself, and doing it twice changes nothing.
+            token = self.house.tokens.sign(Purpose.LEAVE, self.leaves)
+            leave(self.house, token, Extent.THIS, Channel.MAILTO, now=self.now, draw=self.draw)
+            verdict = _LEFT
+        else:
+            verdict = _ASKED if self.what is not Incoming.REPORT else ""
+        with writing():
+            stands_behind = self._behind
+            if self.copy and self.what is Incoming.REPORT:
+                verdict = act_on_report(self.house, self.copy, self.report, stands_behind, self.now)
+            number = returns.keep(self._row(source, digest, stands_behind, verdict))
+            self._follow_up(number, stands_behind, verdict)
+        return verdict
+
+    def _follow_up(self, number: int, stands_behind: Behind | None, verdict: str) -> None:
+        """What must come after the row is kept: the desk, and a look at the mailing."""
+        if self.what is Incoming.REPORT and self.copy:
+            put_on_desk(number, self.copy, self.report, stands_behind, self.now)
+            said, box = named_by(self.report), self.copy.mailbox
+            answers = [answered(box.normal, said.status)] if said and said.klass and box else []
+            pause_if_too_much_comes_back(self.house, self.copy.mailing, self.now, answers, by_report=True)
+        elif verdict != _LEFT:
+            desk.open_matter(
+                OF_A_WISH[self.letter.wish] if self.what is Incoming.LETTER else MatterKind.UNREAD,
+                now=self.now,
+                mailbox_id=self.copy.mailbox_id if self.copy else None,
+                copy_id=self.copy.pk if self.copy else None,
+                bounce_id=number,
+                said=self.letter.sentence or self._said,
+                sender=self.letter.sender,
+            )
+
+    @property
+    def _said(self) -> str:
+        said = named_by(self.report)
+        return said.diagnostic if said else ""
+
+    def _row(self, source: BounceSource, digest: str, stands_behind: Behind | None, verdict: str) -> dict[str, object]:
+        letter, said = self.what is Incoming.LETTER, named_by(self.report)
+        return {
+            "copy": self.copy,
+            "mailing": self.copy.mailing if self.copy else None,
+            "source": source,
+            "kind": self._kind,
+            "klass": (said.klass or "") if said and not letter else "",
+            "behind": stands_behind or "",
+            "reason": self.letter.wish if letter else said.reason if said else "",
+            "reply_code": said.reply_code if said else None,
+            "status": (said.status or "") if said else "",
+            "diagnostic": (self.letter.sentence if letter else self._said)[:500],
+            "matched_by": self.by,
+            "findings": [asdict(finding) for finding in self.report.findings],
+            "verdict": verdict,
+            "report_id": self.report.report_id[:500] if self.report.report_id and self.copy else None,
+            "digest": digest,
+            "raw": self.raw,
+            "received_at": self.now,
+        }
+
+
+def _whose(house: House, report: Report, letter: PeopleLetter) -> tuple[int | None, str]:
+    """The handle of the copy, by one of our own signatures, and which; a letter may name it by what it answers."""
     found = match(
         report,
         lambda address: read_return_path(house.tokens, address, house.config.bounces.domain),
         lambda value: read_message_id(house.tokens, value, house.mail_domain),
     )
-    copy = returns.copy_of(found.handle) if found else None
-    digest = hashlib.sha256(raw).hexdigest()
-    number = copy.pk if copy else None
-    if returns.known_report(digest, copy, report.report_id):
-        return ReadReport(name, report.kind, report.findings, number, "", repeated=True)
-    effect = _act(house, copy, report, now) if copy else None
-    returns.keep(_row(report, found if copy else None, copy, effect, source, raw, digest, now))
-    return ReadReport(name, report.kind, report.findings, number, effect or "", repeated=False)
+    if found:
+        return found.handle, found.how
+    return _first(read_message_id(house.tokens, each, house.mail_domain) for each in letter.answers), "answer"
 
 
-def _act(house: House, copy: Copy, report: Report, now: datetime) -> Effect:
-    target = _BECOMES.get(report.kind)
-    if target is None:
-        return Effect.NOTHING
-    moved = outbox.move_one(copy.pk, target)
-    finding = next(f for f in report.findings if f.kind is report.kind)
-    record(now, THE_CLOCK.reference, f"copy {target}", about="copy", number=copy.pk, moved=moved, reason=finding.reason)
-    if copy.mailbox is None or finding.klass is None:
-        return Effect.NOTHING
-    return judge_mailbox_of(house, copy.mailbox.pk, copy.pk, finding.klass, why=finding.diagnostic, now=now)
-
-
-def _row(
-    report: Report,
-    found: Match | None,
-    copy: Copy | None,
-    effect: Effect | None,
-    source: BounceSource,
-    raw: bytes,
-    digest: str,
-    now: datetime,
-) -> dict[str, object]:
-    said = next((f for f in report.findings if f.kind is report.kind), None)
-    return {
-        "copy": copy,
-        "source": source,
-        "kind": report.kind,
-        "reason": said.reason if said else "",
-        "reply_code": said.reply_code if said else None,
-        "status": (said.status or "") if said else "",
-        "diagnostic": said.diagnostic[:500] if said else "",
-        "matched_by": found.how if found else "",
-        "findings": [asdict(finding) for finding in report.findings],
-        "verdict": effect or "",
-        "report_id": report.report_id[:500] if report.report_id and copy else None,
-        "digest": digest,
-        "raw": raw,
-        "received_at": now,
-    }
+def _first(handles: Iterable[int | None]) -> int | None:
+    return next((handle for handle in handles if handle is not None), None)

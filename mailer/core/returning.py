@@ -1,4 +1,4 @@
-"""When so much of a mailing comes back that it stops by itself and asks a person (standards 3.3, the last row).
+"""What comes back adds up: of one copy it counts once, and of a mailing so much that it stops by itself (3.3, B11).
 
 Law of the file: shares are asked only where there is enough to tell, and only of what came since the mailing last
 stopped for this: a person who lets it go on has seen the rest, and is not asked the same again.
@@ -6,6 +6,11 @@ stopped for this: a person who lets it go on has seen the rest, and is not asked
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from mailer.core.verdict import Class
+
+#: What is heard of one copy counts once; what is heavier counts again. A complaint is another matter.
+_WEIGHT = {Class.SOFT: 1, Class.DISABLED: 1, Class.UNCLASSIFIED_PERMANENT: 1, Class.HARD: 2}
 
 #: RFC 3463 section 3.8: a server's policy, refused for good. It speaks of the sender or the letter, not of a person.
 _BLOCKS = "5.7."
@@ -59,6 +64,13 @@ def runs(before: Mapping[str, int], answers: Iterable[Answered]) -> dict[str, in
         run = now.get(answer.domain, before.get(answer.domain, 0))
         now[answer.domain] = run + 1 if answer.blocks else 0
     return now
+
+
+def adds_something(heard: Class, earlier: Iterable[str]) -> bool:
+    """Whether an answer about a copy says more of its mailbox than the earlier ones, in whatever order they came."""
+    if heard is Class.COMPLAINT:
+        return True
+    return _WEIGHT.get(heard, 0) > max((_WEIGHT.get(Class(each), 0) for each in earlier if each), default=0)
 
 
 def may_be_too_much(tally: Tally, bounds: Bounds) -> bool:

@@ -14,7 +14,7 @@ from mailer.models.bounce import Bounce, BounceSource
 from mailer.models.consent import Suppression, SuppressionKind, SuppressionReason
 from mailer.models.copy import Copy
 from mailer.models.desk import open_matter
-from mailer.models.member import Deliverability, Mailbox
+from mailer.models.member import Deliverability, Mailbox, Member
 from mailer.models.outbox import signed
 
 #: The kind of a row that is no report: a person wrote.
@@ -86,19 +86,23 @@ def last_settled_on(mailbox_id: int, *, but: int, before: datetime) -> date | No
     return latest.date() if latest else None
 
 
+def members_at(mailbox_id: int) -> list[int]:
+    """The members who share a mailbox."""
+    return list(Member.unscoped.filter(mailbox=mailbox_id).values_list("pk", flat=True))
+
+
 def copy_of(handle: int) -> Copy | None:
     """The copy that a report's token names."""
     return Copy.unscoped.select_related("mailbox", "mailing").filter(handle=signed(handle)).first()
 
 
-def known_report(digest: str, copy: Copy | None, report_id: str | None) -> Bounce | None:
-    """This report as it was read before, octet for octet or by its Message-ID for this copy."""
-    rows = Bounce.unscoped.defer("raw", "findings")
-    same: Bounce | None = rows.filter(digest=digest).first()
-    if same is not None or copy is None or report_id is None:
-        return same
-    again: Bounce | None = rows.filter(copy=copy, report_id=report_id).first()
-    return again
+def known_report(digest: str, copy: Copy | None, report_id: str | None) -> bool:
+    """Whether this report was read before, octet for octet or by its Message-ID for this copy."""
+    if Bounce.unscoped.filter(digest=digest).exists():
+        return True
+    if copy is None or report_id is None:
+        return False
+    return bool(Bounce.unscoped.filter(copy=copy, report_id=report_id).exists())
 
 
 def classes_of(copy_id: int) -> frozenset[str]:
