@@ -6,7 +6,8 @@ step that was cut off is done again (design.md section 2).
 
 import json
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -20,21 +21,29 @@ from mailer.actions.pause_mailing import pause
 from mailer.core.audience import Rule
 from mailer.core.errors import MailerError
 from mailer.core.mailing import MailingState
+from mailer.core.pace import Pace
 from mailer.core.schedule import Due, due
 from mailer.house import House
 from mailer.models import Mailing, outbox, preparing, recheck, steering
+from mailer.models.audience import next_range
 from mailer.models.base import writing
 from mailer.models.ledger import record
-from mailer.models.outbox import signed
+from mailer.models.site import Counter, current
 from mailer.models.steering import advance, in_state
 
 _LOG = logging.getLogger("mailer.clock")
 _S = MailingState
-#: Candidates judged, and deliveries made, in one write: a few milliseconds.
-RANGE = 2000
+#: The first range of members; those after it are as long as this machine does in a moment.
+FIRST_RANGE = Pace(1000)
+#: Deliveries put right in one write at the start.
+CHUNK = 250
+#: Seconds that only grow, to measure by.
+Ticks = Callable[[], float]
 
 
-def keep_time(house: House, *, now: datetime, draw: Draw, draw_word: DrawWord) -> datetime | None:
+def keep_time(
+    house: House, *, now: datetime, draw: Draw, draw_word: DrawWord, ticks: Ticks = time.monotonic
+) -> datetime | None:
     """Do all that is due; when something is due next (None: nothing is planned)."""
     with writing():
         outbox.requeue_due(now)
@@ -43,7 +52,7 @@ def keep_time(house: House, *, now: datetime, draw: Draw, draw_word: DrawWord) -
     if is_adopted(house):
         for mailing in in_state(_S.SCHEDULED, _S.PREPARING):
             with _alone(mailing, now):
-                _bring_forward(house, mailing, now, draw, draw_word)
+                _bring_forward(house, mailing, now, draw, draw_word, ticks)
     for mailing in in_state(_S.SENDING):
         with _alone(mailing, now):
             _finish(mailing, now)
@@ -80,21 +89,23 @@ def rule_now(house: House, mailing: Mailing, now: datetime) -> Rule:
     return rule
 
 
-def _bring_forward(house: House, mailing: Mailing, now: datetime, draw: Draw, draw_word: DrawWord) -> None:
+def _bring_forward(
+    house: House, mailing: Mailing, now: datetime, draw: Draw, draw_word: DrawWord, ticks: Ticks
+) -> None:
     sending = house.config.sending
     when = due(now, mailing.starts_at, mailing.not_after, timedelta(minutes=sending.grace_minutes))
     if when is Due.MISSED:
         _miss(mailing, now)
     elif now >= mailing.starts_at - timedelta(minutes=sending.prepare_ahead_minutes):
         try:
-            _prepare(house, mailing, now, draw, draw_word)
+            _prepare(house, mailing, now, draw, draw_word, ticks)
             if when is Due.DUE:
-                _start(house, mailing, now, draw)
+                _start(house, mailing, now, draw, ticks)
         except MailerError as error:
             pause(mailing, now, f"It cannot be sent: {error}")
 
 
-def _prepare(house: House, mailing: Mailing, now: datetime, draw: Draw, draw_word: DrawWord) -> None:
+def _prepare(house: House, mailing: Mailing, now: datetime, draw: Draw, draw_word: DrawWord, ticks: Ticks) -> None:
     """Compile the letter and make the deliveries, range by range."""
     if mailing.state == _S.SCHEDULED:
         issue = mailing.issue
@@ -105,50 +116,52 @@ def _prepare(house: House, mailing: Mailing, now: datetime, draw: Draw, draw_wor
             if not advance(mailing.pk, _S.PREPARING):
                 return
             steering.keep_letter(mailing.pk, json.dumps(letter.to_json()), letter.digest, now)
-    while _prepare_range(house, mailing.pk, now, draw):
-        pass
+    pace: Pace | None = FIRST_RANGE
+    while pace:
+        pace = _prepare_range(house, mailing.pk, now, draw, ticks, pace)
 
 
-def _prepare_range(house: House, number: int, now: datetime, draw: Draw) -> bool:
-    """Make the next range of deliveries; False when there is none, or the mailing is no longer being prepared."""
+def _prepare_range(house: House, number: int, now: datetime, draw: Draw, ticks: Ticks, pace: Pace) -> Pace | None:
+    """Make the next range of deliveries; the pace of the one after it, None when all are made or it was stopped."""
+    began = ticks()
     with writing():
         mailing = steering.locked(number)
         if mailing.state != _S.PREPARING or mailing.prepared_at is not None:
-            return False
-        done = preparing.make_deliveries(
-            number,
-            rule_now(house, mailing, now),
-            house.today(now),
-            house.allow_list,
-            after=mailing.prepared_to or 0,
-            most=RANGE,
-        )
-        if done is None:
+            return None
+        found = next_range(mailing.prepared_to or 0, pace.size)
+        if found is None:
             steering.note(number, prepared_at=now)
-            return False
-        preparing.attach_copies(number, lambda: signed(draw()))
-        steering.note(number, prepared_to=done)
-    return True
+            return None
+        after, until = found
+        rule = rule_now(house, mailing, now)
+        preparing.make_deliveries(number, rule, house.today(now), house.allow_list, draw, after=after, until=until)
+        steering.note(number, prepared_to=until)
+    return pace.after(ticks() - began)
 
 
-def _start(house: House, mailing: Mailing, now: datetime, draw: Draw) -> None:
-    """Check everyone once more, then let the senders begin."""
+def _start(house: House, mailing: Mailing, now: datetime, draw: Draw, ticks: Ticks) -> None:
+    """Check everyone once more, then let the senders begin.
+
+    Who is changed while this goes on bumps `changes` over the number written down here, and is asked at the claim.
+    """
     with writing():
-        preparing.follow_moves(mailing.pk, lambda: signed(draw()))
-    after = 0
-    while True:
-        with writing():
-            fresh = steering.locked(mailing.pk)
-            if fresh.state != _S.PREPARING or fresh.prepared_at is None:
-                return
-            rows = recheck.next_range(mailing.pk, after, RANGE)
-            if rows is None:
-                break
-            after, deliveries = rows
-            rule = rule_now(house, fresh, now)
-            recheck.withdraw_those_out(deliveries, rule, house.today(now), house.allow_list)
+        if not _is_ready(steering.locked(mailing.pk)):
+            return
+        changes = current(Counter.CHANGES)
+    rule, today = rule_now(house, mailing, now), house.today(now)
+    going_on = _put_right(house, mailing.pk, recheck.of_the_erased(mailing.pk), now, draw)
+    pace, after = FIRST_RANGE, 0
+    while going_on and (found := next_range(after, pace.size)):
+        began = ticks()
+        first, after = found
+        wrong = recheck.doubtful(mailing.pk, rule, today, house.allow_list, after=first, until=after)
+        pace = pace.after(ticks() - began)
+        going_on = _put_right(house, mailing.pk, wrong, now, draw)
+    if not going_on:
+        return
     with writing():
-        if advance(mailing.pk, _S.SENDING, started_at=now):
+        if _is_ready(steering.locked(mailing.pk)):
+            advance(mailing.pk, _S.SENDING, started_at=now, checked_at_change=changes, checked_on=today)
             record(
                 now,
                 THE_CLOCK.reference,
@@ -157,6 +170,24 @@ def _start(house: House, mailing: Mailing, now: datetime, draw: Draw) -> None:
                 number=mailing.pk,
                 region=mailing.region_id,
             )
+
+
+def _is_ready(mailing: Mailing) -> bool:
+    """Whether it may start: another clock may be preparing it still, and a person may have stopped it."""
+    return mailing.state == _S.PREPARING and mailing.prepared_at is not None
+
+
+def _put_right(house: House, number: int, deliveries: Sequence[int], now: datetime, draw: Draw) -> bool:
+    """Let these follow their member to another mailbox, or withdraw them; False if the mailing was stopped."""
+    for chunk in (deliveries[start : start + CHUNK] for start in range(0, len(deliveries), CHUNK)):
+        with writing():
+            mailing = steering.locked(number)
+            if not _is_ready(mailing):
+                return False
+            carried = recheck.carried_of(number).filter(pk__in=chunk)
+            preparing.follow_moves(number, draw, set(carried.values_list("copy", flat=True)))
+            recheck.withdraw_those_out(carried, rule_now(house, mailing, now), house.today(now), house.allow_list)
+    return True
 
 
 def _finish(mailing: Mailing, now: datetime) -> None:

@@ -10,7 +10,6 @@ from mailer.models.mailing import Mailing
 from mailer.models.member import Mailbox, Member
 from mailer.models.region import Stream
 
-
 #: Where a copy stays that was neither just queued nor taken, nor accepted: few of a mailing.
 SET_ASIDE = tuple(sorted(set(COPY.states) - {CopyState.QUEUED, CopyState.CLAIMED, CopyState.ACCEPTED}))
 
@@ -54,7 +53,7 @@ class Copy(Outgoing):
         constraints = (
             one_of("copy_state", "state", COPY.states),
             models.UniqueConstraint(
-                fields=("mailing", "mailbox", "segments", "language"),
+                fields=("mailing", "mailbox", "language"),
                 condition=~Q(state__in=(CopyState.WITHDRAWN, CopyState.CANCELLED)),
                 name="copy_once_per_mailbox",
             ),

@@ -2,11 +2,11 @@
 
 from datetime import date
 
-from django.db.models import Count
-
 from mailer.core.audience import AllowList, Facts, Rule, Standing, SubscriptionState
+from mailer.core.delivery import GOT, Outcome
 from mailer.models.audience import decided
 from mailer.models.consent import Subscription, Suppression, SuppressionKind
+from mailer.models.copy import Delivery
 from mailer.models.member import Deliverability, Member, living
 
 
@@ -14,6 +14,7 @@ def facts(member: Member, today: date) -> Facts:
     """Everything the rule asks about this member."""
     lives = living(today).filter(member=member)
     subscriptions = Subscription.unscoped.filter(member=member).values_list("stream", "state")
+    got = Delivery.unscoped.filter(member=member, outcome=Outcome.CARRIED, copy__state__in=GOT)
     box = member.mailbox
     return Facts(
         standing=Standing(member.standing),
@@ -23,14 +24,14 @@ def facts(member: Member, today: date) -> Facts:
         mailbox=box.normal if box else None,
         mailbox_suppressed=_suppressed(SuppressionKind.MAILBOX, box.hash if box else ""),
         undeliverable=box is not None and box.deliverability == Deliverability.UNDELIVERABLE,
+        got=frozenset(got.values_list("mailing", flat=True)),
     )
 
 
 def count(rule: Rule, today: date, allow_list: AllowList | None) -> dict[str, dict[str, int]]:
     """Candidates by outcome, and within an outcome by reason."""
-    rows = decided(rule, today, allow_list).values("outcome", "reason").annotate(count=Count("pk"))
     found: dict[str, dict[str, int]] = {}
-    for outcome, reason, number in rows.order_by("outcome", "reason").values_list("outcome", "reason", "count"):
+    for outcome, reason, number in decided(rule, today, allow_list).count():
         found.setdefault(outcome, {})[reason] = number
     return found
 

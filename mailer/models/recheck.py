@@ -3,16 +3,23 @@
 from collections.abc import Iterable
 from datetime import date
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 
 from mailer.core.audience import AllowList, Rule
 from mailer.core.delivery import OPEN, CopyState, Outcome
-from mailer.models.audience import decided
+from mailer.models.audience import among, decided, within
 from mailer.models.copy import Copy, Delivery
 from mailer.models.outbox import move
 
 #: Why a delivery is withdrawn whose member is no longer a candidate at all.
 NOT_IN_REGION = "region"
+_DOUBTFUL = f"""SELECT d.id FROM mailer_delivery d JOIN mailer_copy c ON c.id = d.copy_id
+    LEFT JOIN ({{decided}}) AS now ON now.member_id = d.member_id
+    WHERE d.mailing_id = %s AND d.member_id > %s AND d.member_id <= %s AND d.outcome = '{Outcome.CARRIED}'
+        AND c.state IN ({", ".join(f"'{state}'" for state in OPEN)})
+        AND (now.outcome IS NULL OR now.outcome <> '{Outcome.CARRIED}' OR c.mailbox_id IS NULL
+            OR c.mailbox_id <> now.mailbox_id)"""  # noqa: S608 - words of our own
 
 
 def carried_of(mailing_id: int) -> QuerySet[Delivery]:
@@ -31,11 +38,22 @@ def carried_by_claim(claim_number: int) -> QuerySet[Delivery]:
     return rows
 
 
-def next_range(mailing_id: int, after: int, most: int) -> tuple[int, QuerySet[Delivery]] | None:
-    """The next `most` carried deliveries with ids over `after`, and the last of those ids; None if there are none."""
-    rows = carried_of(mailing_id).filter(pk__gt=after)
-    ids = list(rows.order_by("pk").values_list("pk", flat=True)[:most])
-    return (ids[-1], rows.filter(pk__lte=ids[-1])) if ids else None
+def of_the_erased(mailing_id: int) -> list[int]:
+    """The carried deliveries of a mailing whose member was erased."""
+    return list(carried_of(mailing_id).filter(member=None).values_list("pk", flat=True))
+
+
+def doubtful(
+    mailing_id: int, rule: Rule, today: date, allow_list: AllowList | None, *, after: int, until: int
+) -> list[int]:
+    """Of the members with ids over `after`, up to `until`: the carried deliveries that may not leave as they are.
+
+    The member is out, or has another mailbox than the copy goes to. It reads only, so it keeps nobody waiting.
+    """
+    judged = decided(rule, today, allow_list, within(after, until))
+    with connection.cursor() as cursor:
+        cursor.execute(_DOUBTFUL.format(decided=judged.sql), (*judged.params, mailing_id, after, until))
+        return [row[0] for row in cursor.fetchall()]
 
 
 def withdraw_those_out(
@@ -44,12 +62,11 @@ def withdraw_those_out(
     """Withdraw every delivery whose member the rule no longer lets in, with the reason; the ids of copies touched.
 
     Who has no mailbox any more is listed for printing instead; a member who was erased is out. A copy that nobody
-    rides on any more is withdrawn with the last of them. Call it inside `writing()`, with at most a few thousand.
+    rides on any more is withdrawn with the last of them. Call it inside `writing()`, with at most a thousand.
     """
     rows = list(deliveries.values_list("pk", "member", "copy"))
-    members = [member for _, member, _ in rows if member is not None]
-    judged = decided(rule, today, allow_list).filter(pk__in=members).values_list("pk", "outcome", "reason")
-    today_says = {member: (outcome, reason) for member, outcome, reason in judged}
+    judged = decided(rule, today, allow_list, among({member for _, member, _ in rows if member is not None}))
+    today_says = {says.member_id: (says.outcome, says.reason) for says in judged.rows()}
     touched: set[int] = set()
     changes: dict[tuple[Outcome, str], list[int]] = {}
     for delivery, member, copy in rows:

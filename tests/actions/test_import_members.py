@@ -171,7 +171,7 @@ def test_a_consent_without_all_its_parts_subscribes_nobody(house: House, missing
     found = load(house, file(person(1) | {key: value for key, value in _NEWS.items() if key != missing}))
     assert found.file.complaints
     assert not Subscription.unscoped.exists()
-    assert decided(_newsletter(house), TODAY, None).values_list("reason", flat=True).get() == "no_consent"
+    assert decided(_newsletter(house), TODAY, None).rows()[0].reason == "no_consent"
 
 
 def test_who_left_is_not_revived_by_the_old_file(house: House) -> None:
@@ -240,7 +240,7 @@ def test_a_new_name_or_address_does_not_lift_a_suppression(house: House, changed
     found = load(house, file(person(1) | changed | _NEWS), secretary, NOW + timedelta(days=2))
     assert [each.reason for each in found.changes.withheld] == ["suppressed"]
     assert active(member) == set()
-    assert decided(_newsletter(house), TODAY, None).values_list("reason", flat=True).get() == "suppressed"
+    assert decided(_newsletter(house), TODAY, None).rows()[0].reason == "suppressed"
 
 
 @pytest.mark.parametrize("left_too", [False, True])
@@ -256,7 +256,7 @@ def test_a_new_address_does_not_escape_a_complaint(house: House, left_too: bool)
     load(house, file(person(1) | moved), secretary, NOW + timedelta(days=1))
     carried = Suppression.unscoped.get(kind="person", hash=house.person_hash("new@example.org", "anne smith"))
     assert (carried.reason, carried.at) == (SuppressionReason.COMPLAINT, complained)
-    assert decided(_newsletter(house), TODAY, None).values_list("reason", flat=True).get() == "suppressed"
+    assert decided(_newsletter(house), TODAY, None).rows()[0].reason == "suppressed"
     later = _NEWS | {"chairs-newsletter consent date": "2026-11-15"}
     found = load(house, file(person(1) | moved | later), secretary, NOW + timedelta(days=2))
     assert [each.reason for each in found.changes.withheld] == ["suppressed"]
@@ -317,7 +317,7 @@ def test_a_new_address_clears_the_dead_end_and_nothing_else(house: House) -> Non
     load(house, file(person(1) | _NEWS), secretary)
     returns.make_undeliverable(Mailbox.unscoped.get().pk, "gone", NOW)
     load(house, file(person(1, **{"e-mail": "new@example.org"})), secretary)
-    assert decided(_newsletter(house), TODAY, None).values_list("outcome", flat=True).get() == "carried"
+    assert decided(_newsletter(house), TODAY, None).rows()[0].outcome == "carried"
 
 
 def _newsletter(house: House) -> Any:
@@ -378,7 +378,8 @@ class TestWhateverTheFilesSay(TestCase):
             assert row.member_id not in gone
             assert row.entry.wording_id
             assert row.entry.commitment
-        carried = decided(_newsletter(self.house), TODAY, None).filter(outcome="carried").values_list("pk", flat=True)
+        verdicts = decided(_newsletter(self.house), TODAY, None).rows()
+        carried = [says.member_id for says in verdicts if says.outcome == "carried"]
         assert gone.isdisjoint(carried)
         # Rows that keep to one person never become two people with one name at one mailbox.
         unnumbered = Member.unscoped.filter(number=None).values_list("mailbox", "folded_name")

@@ -15,6 +15,7 @@ from mailer.actions.grant_office import revoke
 from mailer.actions.keep_time import keep_time
 from mailer.actions.steer_mailing import resume, stop
 from mailer.core.address import fold_name, normal, parse
+from mailer.core.pace import Pace
 from mailer.house import House
 from mailer.models import Copy, Delivery, Member, SuppressionReason, departure, returns, roll
 from mailer.models import Office as OfficeRow
@@ -43,6 +44,12 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, module: object, name: str, times
     monkeypatch.setattr(module, name, dying)
 
 
+def in_ranges_of(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """However fast the machine is, so many members are done in one range."""
+    monkeypatch.setattr(clock, "FIRST_RANGE", Pace(size))
+    monkeypatch.setattr(Pace, "after", lambda pace, _seconds: pace)
+
+
 def move(house: House, member: Member, address: str | None) -> None:
     """They have another mailbox, or none."""
     if address is None:
@@ -69,11 +76,11 @@ def start(office: Office, issue: int) -> None:
 
 
 @pytest.mark.parametrize("kills_at", [0, 1, 2])
-@pytest.mark.parametrize("where", ["_prepare_range", "make_deliveries", "attach_copies"])
+@pytest.mark.parametrize("where", ["_prepare_range", "make_deliveries", "_make_copies"])
 def test_a_range_that_was_cut_off_is_done_again(
     office: Office, monkeypatch: pytest.MonkeyPatch, kills_at: int, where: str
 ) -> None:
-    monkeypatch.setattr(clock, "RANGE", 2)
+    in_ranges_of(monkeypatch, 2)
     news = stream(office.house)
     people = [join(office.house, f"Member {n}", consents=[news]) for n in range(6)]
     issue = office.scheduled(anne())
@@ -91,12 +98,12 @@ def test_a_range_that_was_cut_off_is_done_again(
 
 @pytest.mark.parametrize("kills_at", [0, 1, 2])
 def test_a_start_that_was_cut_off_is_done_again(office: Office, monkeypatch: pytest.MonkeyPatch, kills_at: int) -> None:
-    monkeypatch.setattr(clock, "RANGE", 2)
+    in_ranges_of(monkeypatch, 2)
     news = stream(office.house)
     people = [join(office.house, f"Member {n}", consents=[news]) for n in range(5)]
     issue = ready(office, anne())
     withdraw(office.house, people[4], news, office.now)
-    kill_after(monkeypatch, clock.recheck, "withdraw_those_out", kills_at)
+    kill_after(monkeypatch, clock.recheck, "doubtful", kills_at)
     with pytest.raises(Killed):
         start(office, issue)
     start(office, issue)
@@ -104,8 +111,36 @@ def test_a_start_that_was_cut_off_is_done_again(office: Office, monkeypatch: pyt
     assert office.relay.copies == {member.mailbox.address: 1 for member in people[:4]}
 
 
+def test_what_another_clock_is_still_preparing_does_not_start(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    news = stream(office.house)
+    ann = join(office.house, "Ann Smith", consents=[news])
+    issue = office.scheduled(anne())
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(clock, "_prepare_range", lambda *_: None)
+        start(office, issue)
+        assert office.mailing(issue).state == "preparing"
+    start(office, issue)
+    office.send_all()
+    assert office.relay.copies == {ann.mailbox.address: 1}
+
+
+def test_what_was_stopped_during_the_last_check_does_not_start(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    chair = anne()
+    join(office.house, "Ann Smith", consents=[stream(office.house)])
+    issue = ready(office, chair)
+    real = clock.recheck.doubtful
+
+    def stopping(*arguments: Any, **ranges: Any) -> list[int]:
+        stop(chair, office.house, issue, office.now)
+        return real(*arguments, **ranges)
+
+    monkeypatch.setattr(clock.recheck, "doubtful", stopping)
+    start(office, issue)
+    assert office.mailing(issue).state == "stopped"
+
+
 def test_a_household_across_ranges_gets_one_copy(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "RANGE", 2)
+    in_ranges_of(monkeypatch, 2)
     news = stream(office.house)
     for n in range(5):
         join(office.house, f"Brown{n} Child", "home@example.org", consents=[news])
@@ -119,7 +154,7 @@ def test_a_household_across_ranges_gets_one_copy(office: Office, monkeypatch: py
 
 def test_first_letters_and_others_share_a_households_copy(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of them had a letter before, the other did not; and a range ends between the two."""
-    monkeypatch.setattr(clock, "RANGE", 1)
+    in_ranges_of(monkeypatch, 1)
     news = stream(office.house)
     join(office.house, "Bob Brown", "home@example.org", consents=[news])
     chair = anne()
@@ -308,7 +343,7 @@ def test_a_mailing_whose_author_was_turned_out_waits_for_a_person(office: Office
 
 @pytest.mark.django_db(transaction=True)
 def test_two_clocks_side_by_side_make_no_double(house: House, monkeypatch: pytest.MonkeyPatch, office: Office) -> None:
-    monkeypatch.setattr(clock, "RANGE", 3)
+    in_ranges_of(monkeypatch, 3)
     news = stream(house)
     people = [join(house, f"Member {n}", consents=[news]) for n in range(20)]
     for n in range(6):

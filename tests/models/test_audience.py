@@ -1,5 +1,6 @@
 """The rule in core and its twin in SQL never disagree, whatever the facts; run on both databases."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,16 +15,18 @@ from mailer.core.audience import (
     In,
     NotACandidate,
     Out,
+    Reason,
     Rule,
     Standing,
     SubscriptionState,
     Unmailable,
     decide,
 )
-from mailer.core.delivery import Outcome
+from mailer.core.delivery import GOT, CopyState, Outcome
 from mailer.house import House
-from mailer.models import Member, MemberRegion, SuppressionReason, departure, returns
+from mailer.models import Delivery, Mailing, Member, MemberRegion, SuppressionReason, departure, returns
 from mailer.models.audience import decided
+from tests.models.rows import copy_row, mailing_row
 from tests.world import NOW, TODAY, join, region_number, stream
 
 _SLUGS = ("london", "east-of-england", "norfolk", "suffolk")
@@ -41,6 +44,7 @@ _PEOPLE = st.lists(
             "suppressed": st.booleans(),
             "mailbox_suppressed": st.booleans(),
             "undeliverable": st.booleans(),
+            "had": st.none() | st.sampled_from(GOT) | st.sampled_from([*Outcome, *CopyState]),
         }
     ),
     min_size=1,
@@ -65,20 +69,19 @@ class TestTwins(TestCase):
         where=st.sampled_from(["everywhere", "regional", "scoped"]),
         standings=st.sets(st.sampled_from([Standing.MEMBER, Standing.SUPPORTER]), min_size=1),
         limited=st.booleans(),
+        correcting=st.booleans(),
     )
     def test_sql_decides_as_core_does(
-        self, people: list[dict[str, Any]], where: str, standings: set[Standing], *, limited: bool
+        self, people: list[dict[str, Any]], where: str, standings: set[Standing], *, limited: bool, correcting: bool
     ) -> None:
-        rule = self._rule(where, frozenset(standings))
+        first = mailing_row(self.house)
+        rule = replace(self._rule(where, frozenset(standings)), got=first.pk if correcting else None)
         allow = AllowList(frozenset({"example.org"}), frozenset({"b@example.net"})) if limited else None
-        made = [self._make(index, person) for index, person in enumerate(people)]
+        made = [self._make(index, person, first) for index, person in enumerate(people)]
         # Suppressing a mailbox or calling it dead reaches everyone who shares it, so facts are gathered afterwards.
         expected = {member.pk: decide(rule, _facts(people, person), allow) for member, person in made}
         found = {
-            pk: (outcome, reason, number)
-            for pk, outcome, reason, number in decided(rule, TODAY, allow).values_list(
-                "pk", "outcome", "reason", "stream"
-            )
+            says.member_id: (says.outcome, says.reason, says.stream_id) for says in decided(rule, TODAY, allow).rows()
         }
         assert found == {pk: _as_row(d) for pk, d in expected.items() if not isinstance(d, NotACandidate)}
 
@@ -90,7 +93,7 @@ class TestTwins(TestCase):
         rule = Rule(numbers, frozenset(numbers.values()), standings)
         return rule.narrowed(frozenset({region_number("norfolk")})) if where == "scoped" else rule
 
-    def _make(self, index: int, person: dict[str, Any]) -> tuple[Member, dict[str, Any]]:
+    def _make(self, index: int, person: dict[str, Any], first: Mailing) -> tuple[Member, dict[str, Any]]:
         numbers = {slug: stream(self.house, "local-notices", slug) for slug in _SLUGS}
         numbers[None] = stream(self.house)
         streams = {numbers[slug]: state for slug, state in person["streams"].items()}
@@ -109,6 +112,8 @@ class TestTwins(TestCase):
             _live(member, slug, TODAY - 9 * day, TODAY)
         for slug in person["future"]:
             _live(member, slug, TODAY + day, TODAY + 9 * day)
+        person["got"] = frozenset({first.pk}) if person["had"] in GOT else frozenset()
+        _give(first, member, person["had"])
         if person["suppressed"]:
             departure.suppress_person(member, SuppressionReason.LEFT_ALL, NOW)
         if member.mailbox and person["mailbox_suppressed"]:
@@ -122,6 +127,17 @@ def _live(member: Member, slug: str, starts: date, ends: date) -> None:
     MemberRegion.unscoped.create(member=member, region_id=region_number(slug), starts=starts, ends=ends)
 
 
+def _give(mailing: Mailing, member: Member, had: Outcome | CopyState | None) -> None:
+    """A delivery of an earlier mailing, if they had one: by itself, or carried by a copy in this state."""
+    if had is None:
+        return
+    copy, outcome = None, had
+    if isinstance(had, CopyState):
+        copy, outcome = copy_row(mailing, had), Outcome.CARRIED
+    reason = Reason.LEFT if outcome in (Outcome.EXCLUDED, Outcome.WITHDRAWN) else ""
+    Delivery.unscoped.create(mailing=mailing, member=member, copy=copy, outcome=outcome, reason=reason)
+
+
 def _facts(people: list[dict[str, Any]], person: dict[str, Any]) -> Facts:
     box = person["mailbox"]
     sharing = [other for other in people if box is not None and other["mailbox"] == box]
@@ -133,6 +149,7 @@ def _facts(people: list[dict[str, Any]], person: dict[str, Any]) -> Facts:
         mailbox=box,
         mailbox_suppressed=any(other["mailbox_suppressed"] for other in sharing),
         undeliverable=any(other["undeliverable"] for other in sharing),
+        got=person["got"],
     )
 
 
