@@ -5,6 +5,7 @@ lies in files, which needs neither Django nor a database; then the database; the
 changed and no mail is sent.
 """
 
+import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ class Fault(StrEnum):
     GUARD_ASLEEP = "mailer.E033"
     OTHER_KEYS = "mailer.E034"
     NOT_ADOPTED = "mailer.E035"
+    STANDSTILL = "mailer.E036"
+    DEPARTURES = "mailer.E037"
     RELAY_FAULT = "mailer.E040"
 
 
@@ -71,7 +74,7 @@ def about_configuration(error: ConfigError) -> list[Finding]:
 
 def of_files(config: Config) -> list[Finding]:
     """Lists, templates, keys and the relay as they lie in files."""
-    return [*_of_library(config), *_of_keys(config), *_of_sending(config)]
+    return [*_of_library(config), *_of_keys(config), *_of_departures(config), *_of_sending(config)]
 
 
 def of_database(house: House, now: datetime) -> Iterator[Finding]:
@@ -103,6 +106,8 @@ def of_database(house: House, now: datetime) -> Iterator[Finding]:
     if not state.adopted and not state.contradictions:
         message = "they are not those that the database adopted; no worker sends with them"
         yield Finding(Fault.NOT_ADOPTED, "lists/", "", message, "run `mailer migrate`")
+    if state.standstill:
+        yield Finding(Fault.STANDSTILL, place, "", state.standstill, "see docs/howto/operator.md, “After a restore”")
 
 
 def of_relay(config: Config) -> list[Finding]:
@@ -181,6 +186,15 @@ def _of_keys(config: Config) -> list[Finding]:
     except keys.KeysError as error:
         return [Finding(Fault.KEYS, str(config.data.keys), "", line) for line in str(error).splitlines()]
     return []
+
+
+def _of_departures(config: Config) -> Iterator[Finding]:
+    """Who leaves is written down below the data directory; a new site has made nothing there yet."""
+    folder = config.data.departures
+    place = next((each for each in (folder, *folder.parents) if each.exists()), folder)
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        message = f"departures cannot be written down: {place} is not a folder that this user may write to"
+        yield Finding(Fault.DEPARTURES, str(folder), "", message, "let the user of web and worker own it")
 
 
 def _of_sending(config: Config) -> Iterable[Finding]:

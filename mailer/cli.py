@@ -237,6 +237,17 @@ _plan(_bounces, "poll", "bounces:poll", words="Look once into the Maildir and th
 _plan(_bounces, "log", "bounces:log", _BY, _option("--issue", type=click.IntRange(1), help="Of one issue only."),
       words="What came back, newest first.")  # fmt: skip
 
+_site = _group("site", "Whether this site may send; after a restore, a copy or a move.")
+_plan(_site, "status", "site:status", words="Why nothing is sent, if so.")
+_plan(_site, "adopt", "site:adopt", _option("--reason", required=True, help="What happened; kept in the audit log."),
+      words="Go on with this database on this machine; mailings stay stopped.")  # fmt: skip
+_plan(_site, "replay", "site:replay", words="Carry out departures that were written down on this host.")
+
+_relay = _group("relay", "The relays that letters are handed to.")
+_plan(_relay, "status", "relay:status", words="How each stands, what is left of its limits, and which destinations rest.")
+_plan(_relay, "resume", "relay:resume", click.Argument(["name"]),
+      words="Try a relay again that rests or waits for a person.")  # fmt: skip
+
 _keys = _group("keys", "The keys of this site.")
 _plan(_keys, "export", "keys:export", django=False, words="Print the sheet to keep under lock.")
 

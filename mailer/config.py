@@ -163,6 +163,11 @@ class Data:
         """The folder of the key files."""
         return self.dir / "keys"
 
+    @property
+    def departures(self) -> Path:
+        """The folder of the files in which everybody who leaves is written down."""
+        return self.dir / "journal" / "departures"
+
 
 @dataclass(frozen=True, slots=True)
 class Database:

@@ -65,10 +65,10 @@ def _nothing_remembered_outside_the_database(request: pytest.FixtureRequest) -> 
     """Each test has a database as new; what lies beside it must not tell it of the tests before."""
     yield
     if "house" in request.fixturenames:
-        journals = request.getfixturevalue("house").journals
-        shutil.rmtree(journals / "departures", ignore_errors=True)
-        (journals / "site").unlink(missing_ok=True)
-        write_down.departures(request.getfixturevalue("house")).forget()
+        house = request.getfixturevalue("house")
+        shutil.rmtree(house.config.data.departures, ignore_errors=True)
+        (house.journals / "site").unlink(missing_ok=True)
+        write_down.departures(house).forget()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What a check asks of the database: tables, guards, keys, and that it adopted the list files that are here."""
+"""What a check asks of the database: tables, guards, keys, list files, and whether it may be sent from."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,6 +6,7 @@ from datetime import datetime
 from django.core.management import call_command
 
 from mailer.actions.adopt_lists import complaints, is_adopted
+from mailer.actions.face_restore import why_not
 from mailer.core.complaint import Complaint
 from mailer.house import House
 from mailer.keys import fingerprints
@@ -23,6 +24,7 @@ class DatabaseState:
     unknown_keys: tuple[str, ...] = ()
     contradictions: tuple[Complaint, ...] = ()
     adopted: bool = True
+    standstill: str = ""
 
 
 def look_at_database(house: House, now: datetime) -> DatabaseState:
@@ -38,6 +40,7 @@ def look_at_database(house: House, now: datetime) -> DatabaseState:
         unknown_keys=tuple(sorted(have.keys() - known.keys())),
         contradictions=complaints(house, now),
         adopted=is_adopted(house),
+        standstill=why_not(house) or "",
     )
 
 

@@ -14,7 +14,7 @@ _LOG = logging.getLogger("mailer.leaving")
 
 def departures(house: House) -> DepartureLog:
     """The departures of this site's data directory, opened once a process."""
-    return _log(house.journals / "departures")
+    return _log(house.config.data.departures)
 
 
 @cache

@@ -4,6 +4,7 @@ import secrets
 
 from django.core.management import call_command
 
+from mailer.actions.face_restore import why_not
 from mailer.actions.set_up import prepare_database
 from mailer.commands.desk import Desk
 from mailer.house import open_house
@@ -19,4 +20,7 @@ def migrate(desk: Desk) -> None:
         desk.say(f"Adopted {len(house.library.lists)} lists and {len(house.library.regions.all)} regions.")
         if not done.new_site:
             desk.say("Workers that still run with the old files refuse to send: start them again.")
+    reason = why_not(house)
+    if reason:
+        desk.warn(reason)
     desk.answer({"new_site": done.new_site, "lists_changed": done.lists_changed})
