@@ -35,7 +35,8 @@ def _database(config: Config) -> dict[str, Any]:
         "PORT": address.port or "",
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"application_name": "mailer", **dict(address.options)},
+        # Whoever leaves is not kept waiting for a server that does not answer (standards U13).
+        "OPTIONS": {"application_name": "mailer", "connect_timeout": 3, **dict(address.options)},
     }
 
 

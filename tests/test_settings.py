@@ -67,7 +67,7 @@ def test_a_postgresql_address_becomes_a_connection_that_outlives_a_request() -> 
         "PORT": 5433,
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"application_name": "mailer", "sslmode": "require"},
+        "OPTIONS": {"application_name": "mailer", "connect_timeout": 3, "sslmode": "require"},
     }
     socket = _database(replace(CONFIG, database=Database("postgresql:///news?host=/run/postgresql")))
     assert (socket["HOST"], socket["PORT"], socket["USER"]) == ("/run/postgresql", "", "")
