@@ -1,0 +1,163 @@
+"""The first relay that is well takes the letters; what is wrong with one is known to all, and mended or waited for."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from mailer.access import the_operator
+from mailer.actions.choose_relay import Chosen, Waiting, relay_for
+from mailer.actions.steer_relay import NoSuchRelay, failed, heard, is_well, relays, resume
+from mailer.actions.use_relay import Unsigned, all_must_be_signed, routes_of
+from mailer.config import RelayLimits
+from mailer.core.limits import Limits
+from mailer.core.quiet import quiet_hours
+from mailer.core.reply import Answer, Step, parse
+from mailer.house import House
+from mailer.models import Event, RelayState
+from mailer.transport.relay import FaultKind, RelayFault
+from tests.actions.relays import spare, with_relays
+from tests.world import NOW
+
+pytestmark = pytest.mark.django_db
+MINUTE = timedelta(minutes=1)
+OURS = "example.org"
+
+
+def fault(kind: FaultKind, said: str = "", *, retry_later: bool = True) -> RelayFault:
+    reply = parse(f"{said}\r\n".encode()) if said else None
+    return RelayFault(f"It is {kind}.", kind=kind, retry_later=retry_later, step=Step.CONNECT, reply=reply)
+
+
+def name_at(house: House, now: datetime = NOW, domain: str = OURS) -> str:
+    chosen = relay_for(house, domain, now)
+    assert isinstance(chosen, Chosen)
+    return chosen.name
+
+
+def test_the_relay_of_the_configuration_is_chosen_with_its_limits(house: House) -> None:
+    house = with_relays(house, limits=[RelayLimits(name="smtp", per_day=500, connections=2)])
+    chosen = relay_for(house, OURS, NOW)
+    assert chosen == Chosen("smtp", routes_of(house.config)[0].relay, Limits(per_day=500, connections=2))
+
+
+@pytest.mark.parametrize("kind", [FaultKind.BUSY, FaultKind.UNREACHABLE, FaultKind.PROTOCOL])
+def test_another_takes_over_until_the_rest_of_the_first_is_over(house: House, kind: FaultKind) -> None:
+    house = with_relays(house, spare("spare"), spare("third"))
+    failed(house, "smtp", fault(kind), NOW)
+    assert name_at(house) == "spare"
+    failed(house, "spare", fault(kind), NOW)
+    assert name_at(house) == "third"
+    assert name_at(house, NOW + MINUTE) == "smtp"
+    again = relay_for(house, OURS, NOW + MINUTE)
+    assert isinstance(again, Chosen)
+    assert again.was_ill
+    failed(house, "smtp", fault(kind), NOW + MINUTE)
+    assert name_at(house, NOW + 2 * MINUTE) == "spare"
+    is_well("spare", NOW + 2 * MINUTE)
+    assert name_at(house, NOW + 3 * MINUTE) == "smtp"
+
+
+def test_without_another_one_waits_for_the_soonest(house: House) -> None:
+    failed(house, "smtp", fault(FaultKind.BUSY), NOW)
+    assert relay_for(house, OURS, NOW) == Waiting(NOW + MINUTE, "The relay smtp: It is busy.")
+    house = with_relays(house, spare("spare"))
+    failed(house, "spare", fault(FaultKind.TLS), NOW)
+    assert relay_for(house, OURS, NOW) == Waiting(NOW + MINUTE, "The relay smtp: It is busy.")
+
+
+@pytest.mark.parametrize(
+    "said", ["535 5.7.8 Wrong", "530 5.7.0 Log in", "534 5.7.9 Weak", "538 5.7.11 TLS", "432 4.7.12 New"]
+)
+def test_a_refused_login_waits_for_a_person(house: House, said: str) -> None:
+    failed(house, "smtp", fault(FaultKind.AUTH, said, retry_later=said.startswith("4")), NOW)
+    waiting = relay_for(house, OURS, NOW + timedelta(days=300))
+    assert waiting == Waiting(None, "The relay smtp: It is auth.")
+    assert [each.state for each in relays(house, NOW)] == ["paused"]
+    assert resume(the_operator("ann"), house, "smtp", NOW)
+    assert name_at(house) == "smtp"
+    assert not resume(the_operator("ann"), house, "smtp", NOW)
+    assert [event.verb for event in Event.unscoped.filter(subject_type="relay").order_by("pk")] == [
+        "relay paused",
+        "relay resumed",
+    ]
+
+
+def test_a_login_that_fails_for_now_is_tried_again(house: House) -> None:
+    failed(house, "smtp", fault(FaultKind.AUTH, "454 4.7.0 Later"), NOW)
+    assert relay_for(house, OURS, NOW) == Waiting(NOW + MINUTE, "The relay smtp: It is auth.")
+
+
+def test_another_password_in_the_configuration_is_tried_at_once(house: House) -> None:
+    old, new = with_relays(house, password="hunter2"), with_relays(house, password="hunter3")
+    failed(old, "smtp", fault(FaultKind.AUTH, "535 5.7.8 Wrong", retry_later=False), NOW)
+    assert isinstance(relay_for(old, OURS, NOW), Waiting)
+    assert name_at(new) == "smtp"
+    assert [each.state for each in relays(new, NOW)] == ["well"]
+    is_well("smtp", NOW)
+    assert name_at(old) == "smtp"
+
+
+def test_the_table_does_not_hold_the_password(house: House) -> None:
+    failed(with_relays(house, password="hunter2"), "smtp", fault(FaultKind.BUSY), NOW)
+    assert "hunter2" not in str(RelayState.unscoped.values().get())
+
+
+def test_tls_is_tried_again_every_quarter_of_an_hour(house: House) -> None:
+    for minutes in (0, 15, 30):
+        failed(house, "smtp", fault(FaultKind.TLS), NOW + minutes * MINUTE)
+        assert relay_for(house, OURS, NOW + minutes * MINUTE) == Waiting(
+            NOW + (minutes + 15) * MINUTE, "The relay smtp: It is tls."
+        )
+
+
+def test_what_is_said_to_mail_may_be_about_the_relay(house: House) -> None:
+    def answer(step: Step, said: str) -> Answer:
+        return Answer(step, parse(f"{said}\r\n".encode()), final_dot_written=False)
+
+    assert not heard(house, "smtp", answer(Step.RCPT, "450 4.2.0 Busy"), NOW)
+    assert not heard(house, "smtp", answer(Step.RCPT, "421 4.7.0 Too many"), NOW)
+    assert not heard(house, "smtp", Answer(Step.MAIL, None, final_dot_written=False), NOW)
+    assert name_at(house) == "smtp"
+    assert heard(house, "smtp", answer(Step.MAIL, "421 4.7.0 Too many messages"), NOW)
+    assert relay_for(house, OURS, NOW) == Waiting(NOW + MINUTE, "The relay smtp: 421 4.7.0 Too many messages")
+    assert heard(house, "smtp", answer(Step.MAIL, "530 5.7.0 Authentication required"), NOW)
+    assert relay_for(house, OURS, NOW) == Waiting(None, "The relay smtp: 530 5.7.0 Authentication required")
+
+
+def test_a_relay_with_senders_takes_those_only_and_first(house: House) -> None:
+    house = with_relays(house, spare("press", senders=("press.example.org",)), spare("spare"))
+    assert name_at(house, domain="press.example.org") == "press"
+    assert name_at(house) == "smtp"
+    failed(house, "press", fault(FaultKind.BUSY), NOW)
+    assert name_at(house, domain="press.example.org") == "smtp"
+    failed(house, "smtp", fault(FaultKind.BUSY), NOW)
+    assert name_at(house) == "spare"
+
+
+def test_a_sender_that_no_relay_takes_is_told(house: House) -> None:
+    smtp = replace(house.config.smtp, senders=(OURS,))
+    house = replace(house, config=replace(house.config, smtp=smtp))
+    waiting = relay_for(house, "elsewhere.example.com", NOW)
+    assert isinstance(waiting, Waiting)
+    assert waiting.until is None
+    assert "elsewhere.example.com" in waiting.reason
+
+
+def test_in_quiet_hours_mailings_wait_and_the_priority_lane_does_not(house: House) -> None:
+    house = with_relays(house, quiet=quiet_hours("09:00-12:00"))
+    assert relay_for(house, OURS, NOW) == Waiting(NOW + 120 * MINUTE, "Quiet hours, until Friday 12:00.")
+    assert isinstance(relay_for(house, OURS, NOW, priority=True), Chosen)
+    assert isinstance(relay_for(house, OURS, NOW + 120 * MINUTE), Chosen)
+
+
+def test_a_relay_that_nobody_knows_cannot_be_resumed(house: House) -> None:
+    with pytest.raises(NoSuchRelay, match="smtp, spare"):
+        resume(the_operator("ann"), with_relays(house, spare("spare")), "spar", NOW)
+
+
+def test_each_relay_that_may_take_over_must_sign(house: House) -> None:
+    all_must_be_signed(house.config, ())
+    all_must_be_signed(with_relays(house, spare("spare", signs=True)).config, ())
+    with pytest.raises(Unsigned, match=r"spare\.example\.net"):
+        all_must_be_signed(with_relays(house, spare("spare")).config, ())
