@@ -9,6 +9,7 @@ from mailer import access
 from mailer.access import Actor
 from mailer.actions.compose import list_of
 from mailer.actions.correct_issue import mailing_to_correct
+from mailer.actions.plan_mailing import Plan, ahead
 from mailer.core.aim import aim
 from mailer.core.delivery import Outcome
 from mailer.core.errors import MailerError
@@ -38,6 +39,7 @@ class Scheduled:
     can_be_cancelled_until: str
     reaches: int
     candidates: int
+    plan: Plan
 
 
 def schedule(
@@ -106,6 +108,7 @@ def schedule(
         can_be_cancelled_until=describe(starts, zone),
         reaches=sum(found.get(Outcome.CARRIED, {}).values()),
         candidates=sum(sum(reasons.values()) for reasons in found.values()),
+        plan=ahead(house, rule, starts, ends, now),
     )
 
 

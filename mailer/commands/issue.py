@@ -1,15 +1,18 @@
 """`mailer issue`: write, look, schedule, steer, and see what became of everyone."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from mailer import reports
 from mailer.access import Actor
-from mailer.actions import schedule_mailing, steer_mailing
+from mailer.actions import correct_issue, schedule_mailing, steer_mailing
 from mailer.actions.render_issue import render as render_issue
 from mailer.actions.render_issue import send_test
+from mailer.actions.show_status import MailingStatus, issue_status, issue_step
 from mailer.actions.use_relay import must_be_signed, relay_of, signers_of
 from mailer.actions.write_issue import new_issue
 from mailer.commands.desk import Desk
@@ -21,9 +24,10 @@ from mailer.house import House
 from mailer.reports import MailingFigures
 from mailer.transport.smtp import connect
 
-_BAR = 30
-#: Outcomes that are still to be decided.
-_WAITING = ("queued", "claimed", "deferred", "held")
+#: In these a mailing waits for a person.
+_WAITS_FOR_A_PERSON = ("paused", "stopped")
+#: Seconds between two looks at a mailing that is watched.
+_LOOK = 1.0
 
 
 class FileRefused(MailerError, ValueError):
@@ -32,16 +36,19 @@ class FileRefused(MailerError, ValueError):
 
 def new(desk: Desk, *, list_: str, file: Path, region: str | None) -> None:
     """Make an issue of a Markdown file."""
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileRefused(f"{file} is not UTF-8 text: save it as UTF-8.") from error
-    made = new_issue(desk.actor, desk.house, list_, text, region=region, now=desk.now, draw_word=draw_word)
+    made = new_issue(desk.actor, desk.house, list_, _text(file), region=region, now=desk.now, draw_word=draw_word)
     for warning in made.warnings:
         desk.warn(f"Note: {warning}")
     desk.say(f"Issue {made.number}: {made.subject}")
     desk.say(f"Look at it with `mailer issue render {made.number} --out DIR`.")
     desk.answer({"issue": made.number, "subject": made.subject, "warnings": list(made.warnings)})
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileRefused(f"{file} is not UTF-8 text: save it as UTF-8.") from error
 
 
 def render(desk: Desk, *, issue: int, out: Path, as_member: str | None) -> None:
@@ -98,6 +105,7 @@ def schedule(desk: Desk, *, issue: int, at: str, not_after: str | None) -> None:
     done = schedule_mailing.schedule(desk.actor, desk.house, issue, at, now=desk.now, not_after=not_after)
     desk.say(f"“{done.subject}” goes on {done.starts}, and nothing of it after {done.not_after}.")
     desk.say(f"As things are now it reaches {done.reaches} of {done.candidates} people it is meant for.")
+    desk.say(f"{done.plan.words[:1].upper()}{done.plan.words[1:]}.")
     desk.say(f"Until it goes, `mailer issue cancel {issue}` takes it back.")
     desk.answer(
         {
@@ -109,39 +117,57 @@ def schedule(desk: Desk, *, issue: int, at: str, not_after: str | None) -> None:
             "can_be_cancelled_until": done.can_be_cancelled_until,
             "reaches": done.reaches,
             "candidates": done.candidates,
+            "plan": done.plan.to_json(),
         }
     )
 
 
-def _steer(does: Callable[[Actor, House, int, datetime], object], words: str, desk: Desk, *, issue: int) -> None:
-    done = does(desk.actor, desk.house, issue, desk.now)
+def _steer(does: Callable[[Actor, House, int, datetime], None], words: str, desk: Desk, *, issue: int) -> None:
+    does(desk.actor, desk.house, issue, desk.now)
     figures = reports.issue_report(desk.actor, desk.house, issue).mailings[-1]
-    count = f"{done} copies: " if isinstance(done, int) else ""
     reason = f" ({figures.state_reason})" if figures.state_reason else ""
-    desk.say(f"{count}{words} The mailing is {figures.state}{reason}.")
-    copies = {"copies": done} if isinstance(done, int) else {}
-    desk.answer({"issue": issue, "state": figures.state, "reason": figures.state_reason, **copies})
+    desk.say(f"{words} The mailing is {figures.state}{reason}.")
+    desk.answer({"issue": issue, "state": figures.state, "reason": figures.state_reason})
 
 
 stop = partial(_steer, steer_mailing.stop, "No further letter leaves until `mailer issue resume`.")
 resume = partial(_steer, steer_mailing.resume, "It goes on.")
 cancel = partial(_steer, steer_mailing.cancel, "What has not been handed over never will be.")
-again = partial(_steer, steer_mailing.send_again_to_uncertain, "They are sent again, and some may have two.")
 
 
-def status(desk: Desk, *, issue: int) -> None:
-    """How it stands, in a few lines."""
-    found = reports.issue_report(desk.actor, desk.house, issue)
+def again(desk: Desk, *, issue: int) -> None:
+    """Send again to those of whom we are uncertain, now or when somebody resumes the mailing."""
+    count = steer_mailing.send_again_to_uncertain(desk.actor, desk.house, issue, desk.now)
+    state = reports.issue_report(desk.actor, desk.house, issue).mailings[-1].state
+    waits = state in _WAITS_FOR_A_PERSON
+    if not count:
+        desk.say("Nobody is in doubt, so nothing is sent again.")
+    elif waits:
+        desk.say(f"{count} copies wait to be sent again: the mailing is {state}, until `mailer issue resume {issue}`.")
+    else:
+        desk.say(f"{count} copies are sent again, and some people may have two.")
+    desk.answer({"issue": issue, "state": state, "copies": count, "waits_for_resume": bool(count) and waits})
+
+
+def correct(desk: Desk, *, issue: int, file: Path) -> None:
+    """Make an issue that goes only to those who have another."""
+    made = correct_issue.correct(desk.actor, desk.house, issue, _text(file), now=desk.now, draw_word=draw_word)
+    for warning in made.warnings:
+        desk.warn(f"Note: {warning}")
+    desk.say(f"Issue {made.number}: {made.subject}")
+    desk.say(f"It goes only to those who have issue {issue}, or may have it. Who gets that later gets no correction.")
+    desk.say(f"`mailer issue schedule {made.number}` says when it goes.")
+    desk.answer({"issue": made.number, "corrects": issue, "subject": made.subject, "warnings": list(made.warnings)})
+
+
+def status(desk: Desk, *, issue: int, watch: bool = False) -> None:
+    """How it stands; with `watch`, when nothing moves any more."""
+    if watch:
+        _watch(desk, issue)
+    found = issue_status(desk.actor, desk.house, issue, desk.clock())
     desk.say(f"Issue {issue}, {found.state}: {found.subject}")
     for each in found.mailings:
-        reason = f" ({each.state_reason})" if each.state_reason else ""
-        desk.say(f"{_title(desk, each)}: {each.state}{reason}, due {each.starts}")
-        done, total = _done(each)
-        if total:
-            filled = _BAR * done // total
-            desk.say(f"[{'#' * filled}{'-' * (_BAR - filled)}] {done} of {total} copies decided")
-        counts = ", ".join(f"{count} {outcome}" for outcome, count in each.outcomes.items())
-        desk.say(f"{each.candidates} candidates: {counts}" if counts else "Nobody has been looked at yet.")
+        _say_status(desk, each)
     if not found.mailings:
         desk.say("It is not scheduled.")
     desk.answer(
@@ -149,29 +175,55 @@ def status(desk: Desk, *, issue: int) -> None:
             "issue": issue,
             "subject": found.subject,
             "state": found.state,
-            "mailings": [_short(each) for each in found.mailings],
+            "mailings": [_status_json(each) for each in found.mailings],
         }
     )
 
 
-def _short(each: MailingFigures) -> dict[str, object]:
-    done, total = _done(each)
+def _watch(desk: Desk, issue: int) -> None:
+    """Follow it until it is over or waits for a person; Ctrl-C ends the watching and not the mailing."""
+    with desk.progress(f"Issue {issue}") as show, suppress(KeyboardInterrupt):
+        while (step := issue_step(desk.actor, issue)).moves:
+            show(step.done, step.total)
+            time.sleep(_LOOK)
+
+
+def _say_status(desk: Desk, each: MailingStatus) -> None:
+    figures, progress = each.figures, each.progress
+    reason = f" ({figures.state_reason})" if figures.state_reason else ""
+    desk.say(f"{_title(desk, figures)}: {figures.state}{reason}, due {figures.starts}")
+    if progress.total:
+        desk.bar(progress.done, progress.total)
+        speed = f", {progress.rate:,} letters/s" if progress.rate else ""
+        desk.say(f"{progress.done:,} of {progress.total:,} copies decided{speed}; {each.plan.words}.")
+    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in figures.outcomes.items())
+    desk.say(f"{figures.candidates:,} candidates: {counts}" if counts else "Nobody has been looked at yet.")
+    for title, what, groups in (("By region", "people", each.regions), ("By domain", "copies", each.domains)):
+        rows = [(name, sum(counts.values()), _counted(counts)) for name, counts in groups.items()]
+        desk.table(title, (title.partition(" ")[2], f"#{what}", "of which"), rows)
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+
+
+def _status_json(each: MailingStatus) -> dict[str, object]:
+    figures, progress = each.figures, each.progress
     return {
-        "list": each.list,
-        "region": each.region,
-        "state": each.state,
-        "reason": each.state_reason,
-        "starts": each.starts,
-        "candidates": each.candidates,
-        "outcomes": dict(each.outcomes),
-        "copies_decided": done,
-        "copies": total,
+        "list": figures.list,
+        "region": figures.region,
+        "state": figures.state,
+        "reason": figures.state_reason,
+        "starts": figures.starts,
+        "candidates": figures.candidates,
+        "outcomes": dict(figures.outcomes),
+        "regions": each.regions,
+        "domains": each.domains,
+        "copies_decided": progress.done,
+        "copies": progress.total,
+        "letters_per_second": progress.rate,
+        "plan": each.plan.to_json(),
     }
-
-
-def _done(each: MailingFigures) -> tuple[int, int]:
-    total = sum(each.copies.values())
-    return total - sum(each.copies.get(state, 0) for state in _WAITING), total
 
 
 def _title(desk: Desk, each: MailingFigures) -> str:

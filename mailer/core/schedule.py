@@ -128,6 +128,22 @@ def describe(utc: datetime, zone: str) -> str:
     return f"{day}, {there:%H:%M} {there.tzname()}"
 
 
+def brief(utc: datetime, zone: str, now: datetime, *, beside: datetime | None = None) -> str:
+    """The same for a line that says it soon: `Thursday 14:10`, or `Tuesday 1 December 09:00` when it is further away.
+
+    On the day of a time that stands `beside` it, `14:10` alone.
+    """
+    place = _zone(zone)
+    there, today = _moment(utc).astimezone(place), _moment(now).astimezone(place).date()
+    if beside is not None and beside.astimezone(place).date() == there.date():
+        return f"{there:%H:%M}"
+    day = _DAYS[there.weekday()]
+    if not 0 <= (there.date() - today).days < 7:
+        year = "" if there.year == today.year else f" {there.year}"
+        day = f"{day} {there.day} {_MONTHS[there.month - 1]}{year}"
+    return f"{day} {there:%H:%M}"
+
+
 def due(now: datetime, due_at: datetime, not_after: datetime | None, grace: timedelta = GRACE) -> Due:
     """Whether what was to happen at `due_at` may happen now."""
     if not_after is not None and _moment(now) > _moment(not_after):

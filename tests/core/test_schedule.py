@@ -21,6 +21,7 @@ from mailer.core.schedule import (
     ScheduleError,
     TwoReadingsError,
     Wait,
+    brief,
     cool_off_end,
     describe,
     due,
@@ -319,3 +320,26 @@ def test_a_moment_that_is_not_utc_is_refused_everywhere(moment: datetime) -> Non
 @pytest.mark.parametrize("utc", [UTC, ZoneInfo("UTC"), timezone(timedelta(0))])
 def test_every_spelling_of_utc_is_taken(utc: timezone | ZoneInfo) -> None:
     assert due(NOW.replace(tzinfo=utc), NOW, None) is Due.DUE
+
+
+@pytest.mark.parametrize(
+    ("utc", "said"),
+    [
+        ("2026-12-01 14:10", "Tuesday 14:10"),
+        ("2026-12-03 14:10", "Thursday 14:10"),
+        ("2026-12-07 23:59", "Monday 23:59"),
+        ("2026-12-08 00:00", "Tuesday 8 December 00:00"),
+        ("2026-11-30 09:00", "Monday 30 November 09:00"),
+        ("2027-07-01 08:00", "Thursday 1 July 2027 09:00"),
+    ],
+)
+def test_a_time_that_is_near_is_said_briefly(utc: str, said: str) -> None:
+    assert brief(at(utc), LONDON, NOW) == said
+
+
+def test_beside_a_time_of_the_same_day_there_the_hour_is_enough() -> None:
+    late = at("2026-12-01 23:30")
+    assert brief(late, LONDON, NOW, beside=NOW) == "23:30"
+    assert brief(late, "Asia/Kolkata", NOW, beside=NOW) == "Wednesday 05:00"
+    with pytest.raises(ScheduleError):
+        brief(late.replace(tzinfo=None), LONDON, NOW)

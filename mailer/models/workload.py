@@ -1,0 +1,76 @@
+"""How many letters there are to hand over, and how many went: what a plan is made of. Reads only."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.db import connection
+from django.db.models import Count, Q
+
+from mailer.core.audience import AllowList, Rule
+from mailer.core.delivery import CopyState, Outcome
+from mailer.core.mailing import MailingState
+from mailer.core.provider import provider
+from mailer.models.audience import decided
+from mailer.models.copy import Copy
+from mailer.models.mailing import Mailing
+
+_NOW = (CopyState.QUEUED, CopyState.CLAIMED)
+_LATER = (CopyState.DEFERRED, CopyState.HELD)
+_WENT = (CopyState.ACCEPTED, CopyState.BOUNCED, CopyState.COMPLAINED)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Letters of a mailing that go when their turn comes, those put off, and the former by domain, of some domains."""
+
+    now: int
+    later: int
+    by_domain: dict[str, int]
+
+
+def waiting(mailing_id: int, domains: Collection[str]) -> Waiting:
+    """What is left of a mailing whose deliveries have been made."""
+    copies = Copy.unscoped.filter(mailing=mailing_id)
+    now, later = (copies.filter(state__in=states).count() for states in (_NOW, _LATER))
+    if not domains:
+        return Waiting(now, later, {})
+    chosen = copies.filter(state__in=_NOW, mailbox__domain__in=domains).values("mailbox__domain")
+    return Waiting(now, later, dict(chosen.annotate(count=Count("pk")).values_list("mailbox__domain", "count")))
+
+
+def expected(rule: Rule, today: date, allow_list: AllowList | None, domains: Collection[str]) -> Waiting:
+    """The same of a mailing that is still to be made ready: a letter a mailbox, as things are today."""
+    those = decided(rule, today, allow_list)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT b.domain, COUNT(DISTINCT b.id) FROM ({those.sql}) AS decided"  # noqa: S608 - our own words
+            " JOIN mailer_mailbox b ON b.id = decided.mailbox_id WHERE decided.outcome = %s GROUP BY b.domain",
+            (*those.params, Outcome.CARRIED.value),
+        )
+        counts = dict(cursor.fetchall())
+    return Waiting(sum(counts.values()), 0, {domain: counts[domain] for domain in domains if domain in counts})
+
+
+def mailing(number: int) -> Mailing:
+    """A mailing by its number."""
+    found: Mailing = Mailing.unscoped.get(pk=number)
+    return found
+
+
+def beside(mailing_id: int) -> list[int]:
+    """The letters of each other mailing that is being sent: all of them take turns."""
+    rows = Copy.unscoped.filter(mailing__state=MailingState.SENDING, state__in=_NOW).exclude(mailing=mailing_id)
+    return list(rows.values("mailing").annotate(count=Count("pk")).values_list("count", flat=True))
+
+
+def volumes(since: datetime) -> dict[str, int]:
+    """Letters accepted since then, by the provider they went to; of mailings that were on their way since."""
+    recent = Mailing.unscoped.filter(Q(finished_at=None) | Q(finished_at__gte=since), started_at__isnull=False)
+    went = Copy.unscoped.filter(mailing__in=recent, state__in=_WENT, decided_at__gte=since)
+    rows = went.values("mailbox__domain").annotate(count=Count("pk")).values_list("mailbox__domain", "count")
+    found: dict[str, int] = {}
+    for domain, count in rows:
+        if domain is not None:  # the mailbox has been erased since
+            found[provider(domain)] = found.get(provider(domain), 0) + count
+    return found
