@@ -8,25 +8,19 @@ that comes back (standards B12).
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
+from mailer.core import phrases
+from mailer.core.ruling import Class, Reason, Ruling, Stage
 
-class Class(StrEnum):
-    """What is at fault, or that nothing is."""
-
-    HARD = "hard"
-    DISABLED = "disabled"
-    SOFT = "soft"
-    POLICY = "policy"
-    MESSAGE = "message"
-    QUOTA = "quota"
-    SENDER = "sender"
-    INFORMATIONAL = "informational"
-    SUCCESS = "success"
-    COMPLAINT = "complaint"
-    UNCLASSIFIED_PERMANENT = "unclassified_permanent"
+__all__ = [
+    "ACTIONS", "COMPLAINT", "DEFAULTS", "DIGITS", "EFFECTS", "POINTS", "REPLIES", "STATUSES", "VAGUE",
+    "Class", "Effect", "Limits", "MailboxRecord", "Reason", "Ruling", "Stage", "Verdict",
+    "classify", "judge_mailbox", "rule", "table_rows",
+]  # fmt: skip
 
 
 EFFECTS: dict[Class, str] = {
@@ -42,45 +36,6 @@ EFFECTS: dict[Class, str] = {
     Class.COMPLAINT: "suppressed everywhere",
     Class.UNCLASSIFIED_PERMANENT: "2 points; kept for a person to judge",
 }
-
-
-class Reason(StrEnum):
-    """Why, in words that a page can show; findings of the bounce room use the same vocabulary."""
-
-    USER_UNKNOWN = "user_unknown"
-    HOST_UNKNOWN = "host_unknown"
-    BAD_ADDRESS = "bad_address"
-    MOVED = "moved"
-    DISABLED = "disabled"
-    MAILBOX_FULL = "mailbox_full"
-    MAILBOX_BUSY = "mailbox_busy"
-    NETWORK = "network"
-    SYSTEM = "system"
-    EXPIRED = "expired"
-    LOOP = "loop"
-    BLOCKED = "blocked"
-    AUTHENTICATION = "authentication"
-    TOO_LARGE = "too_large"
-    CONTENT = "content"
-    PROTOCOL = "protocol"
-    RELAY_QUOTA = "relay_quota"
-    SENDER_REFUSED = "sender_refused"
-    UNCLASSIFIED = "unclassified"
-    DELAYED = "delayed"
-    DELIVERED = "delivered"
-    ABUSE = "abuse"
-    NOT_SPAM = "not_spam"
-    OTHER_FEEDBACK = "other_feedback"
-    MALFORMED = "malformed"
-    AUTO_REPLY = "auto_reply"
-    SAYS_GONE = "says_gone"
-    READ_RECEIPT = "read_receipt"
-
-
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    klass: Class
-    reason: Reason
 
 
 # Standards 3.2 by enhanced status (RFC 3463, 7372); "x" stands for any. The most exact row wins.
@@ -116,7 +71,7 @@ STATUSES: dict[str, Ruling] = {
 
 # Statuses that servers write when they mean no more than "no": here the text is asked before the row.
 # The same is true of every status whose subject is 0, and of those that only their class names.
-VAGUE = ("5.1.0", "5.2.1", "5.3.0", "5.4.0", "5.4.1", "5.5.0")
+VAGUE = ("5.1.0", "5.2.1", "5.3.0", "5.4.0", "5.4.1", "5.5.0", "x.4.x")
 
 # Standards 3.2 by reply code, where there is no status; other codes are read by their first digit (T4).
 REPLIES: dict[int, Ruling] = {
@@ -126,29 +81,6 @@ REPLIES: dict[int, Ruling] = {
     **{code: Ruling(Class.POLICY, Reason.AUTHENTICATION) for code in (432, 454, 530, 534, 535, 538)},  # T19
 }
 DIGITS: dict[int, Ruling] = {2: STATUSES["2.x.x"], 4: STATUSES["4.x.x"], 5: STATUSES["5.x.x"]}
-
-# What is said where the codes are vague. "Dead" is looked for last, since a false one costs a member.
-PHRASES: tuple[tuple[Ruling, tuple[str, ...]], ...] = (
-    (STATUSES["5.4.5"], ("daily user sending limit", "sending quota", "sending limit exceeded")),
-    (STATUSES["x.2.2"], ("mailbox full", "mailbox is full", "over quota", "overquota", "quota exceeded",
-                         "exceeded storage allocation", "exceeds allotted", "not enough storage")),
-    (STATUSES["x.3.4"], ("message size exceeds", "message too large", "exceeds size", "message too big")),
-    (STATUSES["x.7.x"], ("spam", "blocked", "blacklist", "blocklist", "reputation", "relaying denied",
-                         "not permitted to relay", "policy", "spf", "dkim", "dmarc", "content rejected",
-                         "recipient preferences")),
-    (STATUSES["x.1.8"], ("sender address rejected", "sender verify failed", "sender rejected")),
-    (STATUSES["x.4.6"], ("too many hops", "mail loop", "loops back")),
-    (STATUSES["x.4.7"], ("retry time not reached", "retry timeout exceeded", "delivery time expired")),
-    (STATUSES["5.1.2"], ("host unknown", "domain not found", "no such domain", "domain does not exist")),
-    (STATUSES["5.1.1"], ("user unknown", "unknown user", "no such user", "no such recipient",
-                         "no such mailbox", "unknown recipient", "recipient unknown", "unknown local",
-                         "user not found", "recipient not found", "mailbox not found", "does not exist",
-                         "doesn't exist", "invalid recipient", "invalid mailbox", "no mailbox by that name",
-                         "no mailbox here by that name", "not a valid mailbox", "recipnotfound",
-                         "recipient address rejected: access denied")),
-    (STATUSES["5.2.1"], ("account disabled", "account is disabled", "mailbox disabled", "inactive user",
-                         "account has been suspended", "account is inactive")),
-)  # fmt: skip
 
 # An Action other than "failed" never blames anybody, whatever its status says (RFC 3464 section 2.3.3, B2).
 ACTIONS: dict[str, Ruling] = {
@@ -160,8 +92,18 @@ ACTIONS: dict[str, Ruling] = {
 COMPLAINT = Ruling(Class.COMPLAINT, Reason.ABUSE)
 
 
-def rule(reply_code: int | None, status: str | None, text: str, *, action: str = "failed") -> Ruling:
-    """The row that speaks about this answer; a reply at SMTP time has no `action`, a report has one."""
+def rule(
+    reply_code: int | None,
+    status: str | None,
+    text: str,
+    *,
+    action: str = "failed",
+    stage: Callable[[], Stage | None] = lambda: Stage.RECIPIENT,
+) -> Ruling:
+    """The row that speaks about this answer; a reply at SMTP time has no `action`, a report has one.
+
+    `stage` is asked only where it matters: when nothing but words says that the user is unknown.
+    """
     if action != "failed":
         return ACTIONS.get(action, ACTIONS["delayed"])
     digit = reply_code // 100 if reply_code and 200 <= reply_code <= 599 else None
@@ -170,9 +112,13 @@ def rule(reply_code: int | None, status: str | None, text: str, *, action: str =
         return DIGITS[2]
     row, vague = _by_status(*agreed) if agreed else _by_reply(reply_code, digit)
     permanent = (agreed[0] if agreed else str(digit)) != "4"
-    spoken = _by_text(text, permanent=permanent)
-    contradicted = row.klass is Class.HARD and spoken is not None and spoken.klass is not Class.HARD
-    return spoken if spoken and (vague or contradicted) else row
+    if permanent and phrases.never_takes_mail(text):
+        return phrases.NO_MAIL
+    said = phrases.spoken(text, permanent=permanent)
+    contradicted = row.klass is Class.HARD and said is not None and said.klass is not Class.HARD
+    if said is None or not (vague or contradicted):
+        return row
+    return phrases.DOUBTFUL if said is phrases.UNKNOWN_USER and stage() is not Stage.RECIPIENT else said
 
 
 def classify(reply_code: int | None, status: str | None, text: str, *, action: str = "failed") -> Class:
@@ -189,20 +135,12 @@ def _by_status(klass: str, subject: str, detail: str) -> tuple[Ruling, bool]:
     exact, by_class = f"{klass}.{subject}.{detail}", f"{klass}.x.x"
     patterns = (exact, f"x.{subject}.{detail}", f"{klass}.{subject}.x", f"x.{subject}.x", by_class)
     found = next(pattern for pattern in patterns if pattern in STATUSES)
-    return STATUSES[found], found == by_class or exact in VAGUE
+    return STATUSES[found], found in (by_class, *VAGUE) or exact in VAGUE
 
 
 def _by_reply(reply_code: int | None, digit: int | None) -> tuple[Ruling, bool]:
     row = REPLIES.get(reply_code or 0) or DIGITS.get(digit or 5, DIGITS[5])
     return row, row.klass is not Class.POLICY  # AUTH codes are the relay's own affair, whatever they say
-
-
-def _by_text(text: str, *, permanent: bool) -> Ruling | None:
-    said = " ".join(text.lower().split())
-    for ruling, phrases in PHRASES:
-        if (permanent or ruling.klass not in (Class.HARD, Class.DISABLED)) and any(p in said for p in phrases):
-            return ruling
-    return None
 
 
 class Effect(StrEnum):

@@ -7,18 +7,34 @@ how the list grows.
 
 from collections.abc import Callable
 
-from mailer.core.bounce import automatic, delivery_status, feedback, mime, trace
+from mailer.core.bounce import (
+    automatic,
+    challenge,
+    delivery_status,
+    feedback,
+    formats,
+    mime,
+    notification,
+    trace,
+    unknown,
+)
 from mailer.core.bounce.finding import Finding, Kind, Report
+from mailer.core.bounce.mail import Mail
 from mailer.core.bounce.match import How, Match, match
 from mailer.core.verdict import Reason
 
 __all__ = ["Finding", "How", "Kind", "Match", "Reason", "Report", "match", "read"]
 
-_DETECTORS: tuple[Callable[[mime.Part], tuple[Finding, ...]], ...] = (
+_DETECTORS: tuple[Callable[[Mail], tuple[Finding, ...]], ...] = (
     # reports that standards define
     delivery_status.find,
     feedback.find,
+    notification.find,
+    # what is said in words alone; a third of these call themselves automatic replies
+    formats.find,
     automatic.read_receipt,
+    challenge.find,
+    unknown.find,
     # what is recognised only to be ignored
     automatic.auto_reply,
 )
@@ -26,6 +42,6 @@ _DETECTORS: tuple[Callable[[mime.Part], tuple[Finding, ...]], ...] = (
 
 def read(raw: bytes) -> Report:
     """Everything that a mail which came back tells."""
-    message = mime.parse(raw)
-    findings = next((found for detect in _DETECTORS if (found := detect(message))), ())
-    return trace.report(message, findings)
+    mail = Mail(mime.parse(raw))
+    findings = next((found for detect in _DETECTORS if (found := detect(mail))), ())
+    return trace.report(mail, findings)

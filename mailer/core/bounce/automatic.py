@@ -7,7 +7,7 @@ system itself wrote is left alone here, so that a bounce we cannot read yet is k
 import re
 
 from mailer.core.bounce.finding import MAX_DIAGNOSTIC, Finding, Kind
-from mailer.core.bounce.mime import Part, readable, walk
+from mailer.core.bounce.mail import Mail
 from mailer.core.verdict import Reason
 
 RECEIPT = "read_receipt"
@@ -16,8 +16,9 @@ MAX_TEXT = 4000
 
 _SYSTEM = re.compile(r"mailer-daemon|postmaster|mail delivery|<>", re.IGNORECASE)
 _SUBJECT = re.compile(
-    r"\s*(auto(matic)?[ -]?(response|reply|responder)|auto:|out of( the)? office|abwesenheit"
-    r"|automatische antwort|r[ée]ponse automatique|respuesta autom[áa]tica)",
+    r"\s*(auto(matic)?[ -]?(response|reply|responder)|auto:|out of( the)? office|away from|vacation|i am away|on leave"
+    r"|abwesenheit|automatische antwort|r[ée]ponse automatique|absence du bureau|respuesta autom[áa]tica"
+    r"|risposta automatica|resposta autom[áa]tica|automatisch antwoord|afwezig|autosvar|автоответ|自動応答|不在)",
     re.IGNORECASE,
 )
 _GONE = (
@@ -30,37 +31,38 @@ _GONE = (
 )
 
 
-def read_receipt(message: Part) -> tuple[Finding, ...]:
+def read_receipt(mail: Mail) -> tuple[Finding, ...]:
     """A disposition notification (RFC 8098): somebody's program opened or dropped the letter."""
-    if any(part.content_type == "message/disposition-notification" for part in walk(message)):
-        return (Finding(None, None, None, Kind.AUTOREPLY, Reason.READ_RECEIPT, _subject(message), RECEIPT),)
+    if mail.of_type("message/disposition-notification"):
+        return (Finding(None, None, None, Kind.AUTOREPLY, Reason.READ_RECEIPT, _subject(mail), RECEIPT),)
     return ()
 
 
-def auto_reply(message: Part) -> tuple[Finding, ...]:
+def auto_reply(mail: Mail) -> tuple[Finding, ...]:
     """A reply that nobody wrote; "I no longer work here" in it is for a person to judge (B6)."""
-    if _SYSTEM.search(message.get("from")) or not _says_so(message):
+    if _SYSTEM.search(mail.message.get("from")) or not _says_so(mail):
         return ()
-    gone = any(phrase in _words(message) for phrase in _GONE)
-    reason = Reason.SAYS_GONE if gone else Reason.AUTO_REPLY
-    return (Finding(None, None, None, Kind.AUTOREPLY, reason, _subject(message), REPLY),)
+    said = " ".join(mail.words[:MAX_TEXT].lower().split())
+    reason = Reason.SAYS_GONE if any(phrase in said for phrase in _GONE) else Reason.AUTO_REPLY
+    return (Finding(None, None, None, Kind.AUTOREPLY, reason, _subject(mail), REPLY),)
 
 
-def _says_so(message: Part) -> bool:
+def replies(mail: Mail) -> bool:
+    """Whether the subject is that of an answer which nobody wrote."""
+    return _SUBJECT.match(mail.subject) is not None
+
+
+def _says_so(mail: Mail) -> bool:
+    message = mail.message
     submitted = message.get("auto-submitted").partition(";")[0].strip().lower()
     names = {name for name, _ in message.headers}
     return (
         submitted not in ("", "no")
         or not names.isdisjoint(("x-autoreply", "x-autorespond", "list-id", "list-unsubscribe"))
         or message.get("precedence").lower() in ("auto_reply", "bulk", "junk", "list")
-        or _SUBJECT.match(readable(message.get("subject"))) is not None
+        or replies(mail)
     )
 
 
-def _subject(message: Part) -> str:
-    return " ".join(readable(message.get("subject")).split())[:MAX_DIAGNOSTIC]
-
-
-def _words(message: Part) -> str:
-    text = next((part for part in walk(message) if part.content_type == "text/plain"), None)
-    return " ".join(text.text()[:MAX_TEXT].lower().split()) if text else ""
+def _subject(mail: Mail) -> str:
+    return mail.subject[:MAX_DIAGNOSTIC]

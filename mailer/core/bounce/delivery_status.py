@@ -1,65 +1,91 @@
-"""RFC 3464 delivery reports, and their internationalised twin of RFC 6533 (standards B1, B2, B4)."""
+"""RFC 3464 delivery reports, and their internationalised twin of RFC 6533 (standards B1, B2, B4).
+
+The fields are believed about who failed; what was said of him may stand only in the part for people, and some
+programs write the fields into that part too.
+"""
 
 import re
 
-from mailer.core.bounce.finding import KINDS, MAX_DIAGNOSTIC, Finding, Kind
-from mailer.core.bounce.mime import Headers, Part, fields, walk
-from mailer.core.verdict import rule
+from mailer.core.bounce.finding import Finding
+from mailer.core.bounce.mail import REPORTED, Mail
+from mailer.core.bounce.mime import Headers, fields
+from mailer.core.bounce.plain import about, addressed
+from mailer.core.bounce.refusal import finding
 
 NAME = "delivery_status"
-TYPES = ("message/delivery-status", "message/global-delivery-status")
 MAX_RECIPIENTS = 100
 
-_STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
-# A reply stands first, or after "said:", or beside an enhanced code; other numbers are ports and sizes.
-_REPLY = re.compile(r"(?:^|said:\s*)([245]\d\d)(?=[ \t-]|$)|(?<![\d.])([245]\d\d)[ -](?=[245]\.\d{1,3}\.\d)")
 _COMMENT = re.compile(r"\([^()]*\)")
 _ESCAPED = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
+_QUOTED = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
+_FIELD = re.compile(r"^[ \t]{0,8}(?=(?:final-recipient|original-recipient|action|status|diagnostic-code)[ \t]*:)",
+                    re.IGNORECASE | re.MULTILINE)  # fmt: skip
+_IN_WORDS = re.compile(
+    r"^final-recipient[ \t]*:.{0,2000}?^(?:action|status)[ \t]*:", re.IGNORECASE | re.MULTILINE | re.DOTALL
+)
 
 
-def find(message: Part) -> tuple[Finding, ...]:
-    """One finding for each recipient block; a delivery-status part without any tells nothing."""
-    return tuple(
-        _finding(block)
-        for part in status_parts(message)
-        for block in blocks(part)
-        if _value(block, "final-recipient", "original-recipient") or _value(block, "action")
-    )[:MAX_RECIPIENTS]
+def find(mail: Mail) -> tuple[Finding, ...]:
+    """One finding for each recipient; a delivery-status part without any tells nothing by itself."""
+    found: dict[str | None, Finding] = {}
+    for block in _recipient_blocks(mail)[:MAX_RECIPIENTS]:
+        made = _finding(block, mail)
+        found.setdefault(made.recipient.lower() if made.recipient else None, made)
+    return tuple(found.values())
 
 
-def status_parts(message: Part) -> list[Part]:
-    return [part for part in walk(message) if part.content_type in TYPES]
-
-
-def blocks(part: Part) -> list[Headers]:
+def blocks(text: str) -> list[Headers]:
     """The groups of fields that empty lines divide: one about the message, then one for each recipient."""
-    return [fields(group) for group in re.split(r"\n[ \t]*\n", part.text(), maxsplit=MAX_RECIPIENTS)]
+    return [fields(group) for group in re.split(r"\n[ \t]*\n", text, maxsplit=MAX_RECIPIENTS)]
 
 
-def _finding(block: Headers) -> Finding:
+def envelope_ids(mail: Mail) -> list[str]:
+    return [
+        value
+        for part in mail.of_type(*REPORTED)
+        for name, value in blocks(part.text())[0]
+        if name == "original-envelope-id"
+    ]
+
+
+def _recipient_blocks(mail: Mail) -> list[Headers]:
+    found = [block for part in mail.of_type(*REPORTED) for block in blocks(part.text()) if _is_recipient(block)]
+    return found or [block for block in blocks(_fields_in_words(mail)) if _is_recipient(block)]
+
+
+def _is_recipient(block: Headers) -> bool:
+    return bool(_value(block, "final-recipient", "original-recipient") or _value(block, "action"))
+
+
+def _fields_in_words(mail: Mail) -> str:
+    """The same fields where a program wrote them into its text, or a broken one lost the part."""
+    words = mail.words
+    if "inal-" not in words and "INAL-" not in words:
+        return ""
+    words = _QUOTED.sub("", words)
+    return _FIELD.sub("", words) if _IN_WORDS.search(words) else ""
+
+
+def _finding(block: Headers, mail: Mail) -> Finding:
+    recipient = _recipient(block) or addressed(mail)
     said = _value(block, "diagnostic-code")
-    words = said.partition(";")[2].strip() or said
-    reply = _REPLY.search(words)
-    reply_code = int(reply[1] or reply[2]) if reply else None
-    status = _status(_value(block, "status"), words)
+    kind, semicolon, words = said.partition(";")
+    words = words.strip() if semicolon and " " not in kind.strip() else said
     action = _COMMENT.sub("", _value(block, "action")).strip().lower()
-    to = rule(reply_code, status, words, action=action)
-    diagnostic = " ".join(words.split())[:MAX_DIAGNOSTIC]
-    kind = KINDS.get(to.klass, Kind.SOFT)
-    return Finding(_recipient(block), status, reply_code, kind, to.reason, diagnostic, NAME, to.klass)
-
-
-def _status(field: str, words: str) -> str | None:
-    """The code that the refusing server wrote in its words, else the one the reporting server chose."""
-    given, spoken = _STATUS.search(field), _STATUS.search(words)
-    if spoken and (given is None or given[1][0] == spoken[1][0]):
-        given = spoken
-    return given[1] if given else None
+    human = about(mail, recipient)
+    return finding(
+        recipient,
+        words or human,
+        NAME,
+        status=_value(block, "status"),
+        action=action or "failed",
+        beside=human,
+    )
 
 
 def _recipient(block: Headers) -> str | None:
     """Final-Recipient names who failed; the original one may be what a list or an alias was called."""
-    for name in ("final-recipient", "original-recipient"):
+    for name in ("final-recipient", "original-recipient", "x-actual-recipient"):
         kind, semicolon, address = _value(block, name).partition(";")
         address = (address if semicolon else kind).strip().strip("<>").strip()
         if "@" in address:

@@ -1,7 +1,14 @@
-"""RFC 5965 complaints: a reader pressed "this is spam" (standards B7, B8)."""
+"""RFC 5965 complaints: a reader pressed "this is spam" (standards B7, B8).
+
+Hotmail's reports are older than the standard: the letter alone, under a subject that says what it is.
+"""
+
+import re
 
 from mailer.core.bounce.finding import Finding, Kind
-from mailer.core.bounce.mime import Headers, Part, fields, walk
+from mailer.core.bounce.mail import Mail
+from mailer.core.bounce.mime import Headers, fields
+from mailer.core.bounce.plain import addressed
 from mailer.core.verdict import COMPLAINT, Reason
 
 NAME = "feedback"
@@ -10,13 +17,15 @@ MAX_RECIPIENTS = 100
 
 # These are a reader's objection; the other types speak of the letter or of forgery (RFC 5965 section 7.3).
 OBJECTIONS = ("abuse", "fraud", "opt-out", "opt-out-list")
+_HOTMAIL = re.compile(r"^\s*complaint about message from\b", re.IGNORECASE)
+_STAFF = re.compile(r"\bstaff@(?:hotmail|outlook|live)\.com\b", re.IGNORECASE)
 _ONCE = ("feedback-type", "user-agent", "version")
 
 
-def find(message: Part) -> tuple[Finding, ...]:
-    report = report_fields(message)
+def find(mail: Mail) -> tuple[Finding, ...]:
+    report = report_fields(mail)
     if not report:
-        return ()
+        return _without_a_report(mail)
     names = [name for name, _ in report]
     if any(names.count(name) != 1 for name in _ONCE):
         return (_ignored(Reason.MALFORMED, ""),)
@@ -26,16 +35,24 @@ def find(message: Part) -> tuple[Finding, ...]:
     if kind not in OBJECTIONS:
         return (_ignored(Reason.OTHER_FEEDBACK, kind),)
     named: list[str | None] = [value.strip("<> ") for name, value in report if name == "original-rcpt-to"]
-    return tuple(
-        Finding(who, None, None, Kind.COMPLAINT, COMPLAINT.reason, kind, NAME, COMPLAINT.klass)
-        for who in named[:MAX_RECIPIENTS] or [None]
-    )
+    return tuple(_complaint(who, kind) for who in named[:MAX_RECIPIENTS] or [addressed(mail)])
 
 
-def report_fields(message: Part) -> Headers:
+def _without_a_report(mail: Mail) -> tuple[Finding, ...]:
+    if not (_HOTMAIL.match(mail.subject) and _STAFF.search(mail.sender) and mail.returned):
+        return ()
+    who = next((value for name, value in mail.returned if name == "x-hmxmroriginalrecipient"), None)
+    return (_complaint(who or addressed(mail), "abuse"),)
+
+
+def _complaint(who: str | None, kind: str) -> Finding:
+    return Finding(who, None, None, Kind.COMPLAINT, COMPLAINT.reason, kind, NAME, COMPLAINT.klass)
+
+
+def report_fields(mail: Mail) -> Headers:
     """The fields of the machine-readable part, or nothing where there is none."""
-    part = next((part for part in walk(message) if part.content_type == TYPE), None)
-    return fields(part.text().lstrip("\n")) if part else ()
+    parts = mail.of_type(TYPE)
+    return fields(parts[0].text().lstrip("\n")) if parts else ()
 
 
 def _ignored(reason: Reason, said: str) -> Finding:

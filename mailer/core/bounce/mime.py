@@ -25,10 +25,12 @@ _FOLD = re.compile(r"\n[ \t]+")
 _PARAMETER = re.compile(r""";\s*([a-z0-9*-]+)\s*=\s*(?:"([^"]*)"|([^\s;"]+))""", re.IGNORECASE)
 # Codecs that turn bytes into text and nothing else; a mail may not choose among the others.
 _CHARSET = re.compile(
-    r"(utf-?8|us-ascii|ascii|iso-?8859-?\d+|windows-\d+|cp\d+|koi8-[ru]|iso-2022-jp|shift_jis|euc-(jp|kr)"
-    r"|gb2312|gbk|gb18030|big5)",
+    r"(utf-?[78]|us-ascii|ascii|iso-?8859-?\d+|windows-125\d|cp(125\d|437|850|852|866|932)|koi8-[ru]"
+    r"|iso-2022-(jp|kr)|shift_jis|euc-(jp|kr)|gb2312|gbk|gb18030|big5)",
     re.IGNORECASE | re.ASCII,
 )
+# What mail programs call charsets that Python knows by another name.
+_ALIASES = {"unicode-1-1-utf-7": "utf-7", "x-sjis": "cp932", "windows-31j": "cp932", "ks_c_5601-1987": "euc-kr"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,10 @@ class Part:
     body: bytes
 
     def get(self, name: str) -> str:
-        return next((value for found, value in self.headers if found == name), "")
+        for found, value in self.headers:
+            if found == name:
+                return value
+        return ""
 
     def get_all(self, name: str) -> tuple[str, ...]:
         return tuple(value for found, value in self.headers if found == name)
@@ -68,8 +73,7 @@ class Part:
         return self.body
 
     def text(self) -> str:
-        charset = self.parameter("charset") or "utf-8"
-        return self.decoded().decode(charset if _CHARSET.fullmatch(charset) else "utf-8", "replace")
+        return _decode(self.decoded(), self.parameter("charset"))
 
 
 def parse(raw: bytes) -> Part:
@@ -113,7 +117,12 @@ def readable(value: str) -> str:
 def _word(piece: bytes | str, charset: str | None) -> str:
     if isinstance(piece, str):
         return piece
-    return piece.decode(charset if charset and _CHARSET.fullmatch(charset) else "utf-8", "replace")
+    return _decode(piece, charset or "")
+
+
+def _decode(octets: bytes, charset: str) -> str:
+    charset = _ALIASES.get(charset.lower(), charset)
+    return octets.decode(charset if _CHARSET.fullmatch(charset) else "utf-8", "replace")
 
 
 def _lines(raw: bytes) -> bytes:

@@ -7,6 +7,8 @@ import pytest
 
 from mailer.core import bounce
 from mailer.core.bounce import _DETECTORS, read
+from mailer.core.bounce.formats import FORMATS
+from mailer.core.bounce.mail import Mail
 
 SPECIMENS = Path(__file__).parent / "specimens"
 FAMILIES = sorted(SPECIMENS.glob("*.eml"))
@@ -37,8 +39,13 @@ def test_line_ends_make_no_difference() -> None:
 def test_every_detector_has_a_specimen_and_a_line_in_the_guide() -> None:
     guide = (Path(__file__).parents[3] / "docs" / "adding-a-detector.md").read_text()
     for detector in _DETECTORS:
-        assert any(detector(bounce.mime.parse(eml.read_bytes())) for eml in FAMILIES), detector
+        assert any(detector(Mail(bounce.mime.parse(eml.read_bytes()))) for eml in FAMILIES), detector
         assert f"`{detector.__module__.rpartition('.')[2]}.{detector.__name__}`" in guide
+
+
+def test_every_format_has_a_specimen() -> None:
+    found = {finding.detector for eml in FAMILIES for finding in read(eml.read_bytes()).findings}
+    assert {row.name for row in FORMATS} <= found
 
 
 def test_every_table_has_its_mail() -> None:
