@@ -18,6 +18,7 @@ import click
 
 from mailer.core.errors import MailerError
 from mailer.core.listfile import Office
+from mailer.core.matter import Judgement
 
 if TYPE_CHECKING:
     from mailer.commands.desk import Desk
@@ -165,6 +166,10 @@ _plan(main, "migrate", "migrate:migrate", words="Bring the database up to this v
 _plan(main, "check", "check:check", _option("--live", is_flag=True, help="Also connect to the relay; nothing is sent."),
       django=False, words="Say everything that is wrong with this site, all at once.")  # fmt: skip
 
+_plan(main, "state", "state:state",
+      _option("--clock-is-right", is_flag=True, help="Say that this machine's clock is right now, though it was not."),
+      words="Whether sending works: alarms, workers, mailings.")  # fmt: skip
+
 _LISTEN = _option("--listen", metavar="HOST:PORT", help="Where to answer; else by site.base_url, on this machine only.")
 _plan(main, "web", "serving:web", _LISTEN, words="Serve the pages.")
 _plan(main, "run", "serving:run", _LISTEN, words="Run web and worker, and start again what dies.")
@@ -213,7 +218,11 @@ _plan(_issue, "stop", "issue:stop", _ISSUE, _BY, words="Send nothing more until 
 _plan(_issue, "resume", "issue:resume", _ISSUE, _BY, words="Go on where it was stopped or paused.")
 _plan(_issue, "cancel", "issue:cancel", _ISSUE, _BY, words="Never send what has not been handed over.")
 _plan(_issue, "again", "issue:again", _ISSUE, _BY, words="Send again to those of whom we are uncertain.")
-_plan(_issue, "status", "issue:status", _ISSUE, _BY, words="How it stands, in a few lines.")
+_plan(_issue, "correct", "issue:correct", _ISSUE, click.Argument(["file"], type=_ANY_FILE), _BY,
+      words="Make an issue of a Markdown file that goes only to those who have ISSUE.")  # fmt: skip
+_plan(_issue, "status", "issue:status", _ISSUE, _BY,
+      _option("--watch", is_flag=True, help="Follow it until it is over, or waits for a person."),
+      words="How it stands, how fast it goes, and when it ends.")  # fmt: skip
 _plan(_issue, "report", "issue:report", _ISSUE, _BY, words="What became of everyone.")
 
 _office = _group("office", "Who may do what.")
@@ -234,8 +243,22 @@ _plan(_bounces, "read", "bounces:read", click.Argument(["paths"], nargs=-1, requ
       exists=True, allow_dash=True, path_type=Path), metavar="PATH..."), command=_FromAPipe,
       words="Read reports from files, mboxes or Maildirs; with -, the one that a mail server hands over.")  # fmt: skip
 _plan(_bounces, "poll", "bounces:poll", words="Look once into the Maildir and the mailbox of config.toml.")
-_plan(_bounces, "log", "bounces:log", _BY, _option("--issue", type=click.IntRange(1), help="Of one issue only."),
+_plan(_bounces, "log", "bounce_desk:log", _BY, _option("--issue", type=click.IntRange(1), help="Of one issue only."),
+      _option("--mailing", type=click.IntRange(1), help="Of one sending only."),
+      _option("--domain", help="Of addresses in one domain."), _option("--reason"), _option("--kind"),
+      _option("--region", help="Of members who live in it, or in a region within it."),
+      _option("--since", type=_DAY, help="From this day on."), _option("--until", type=_DAY, help="Up to this day."),
       words="What came back, newest first.")  # fmt: skip
+_NUMBER = click.Argument(["number"], type=click.IntRange(1))
+_plan(_bounces, "desk", "bounce_desk:show", _REGION, _BY, words="What about an address waits for a person.")
+_plan(_bounces, "judge", "bounce_desk:judge", _NUMBER, _BY,
+      _option("--as", "judgement", required=True, type=click.Choice([each.value for each in Judgement])),
+      _option("--note", required=True, help="What you found out."), words="Close a matter of the desk.")  # fmt: skip
+_plan(_bounces, "restore", "bounce_desk:restore", _WHO, _BY,
+      _option("--reason", required=True, help="Why you know that the address works."),
+      words="Write to an address again that was given up.")  # fmt: skip
+_plan(_bounces, "specimen", "bounce_desk:specimen", _NUMBER, _BY,
+      words="Print what came back, without anything that leads to a person.")  # fmt: skip
 
 _site = _group("site", "Whether this site may send; after a restore, a copy or a move.")
 _plan(_site, "status", "site:status", words="Why nothing is sent, if so.")
@@ -244,7 +267,7 @@ _plan(_site, "adopt", "site:adopt", _option("--reason", required=True, help="Wha
 _plan(_site, "replay", "site:replay", words="Carry out departures that were written down on this host.")
 
 _relay = _group("relay", "The relays that letters are handed to.")
-_plan(_relay, "status", "relay:status", words="How each stands, what is left of its limits, and which destinations rest.")
+_plan(_relay, "status", "relay:status", words="How each stands, what is left of its limits, what rests.")
 _plan(_relay, "resume", "relay:resume", click.Argument(["name"]),
       words="Try a relay again that rests or waits for a person.")  # fmt: skip
 

@@ -4,8 +4,10 @@ is told whether sending works, and no more."""
 from dataclasses import dataclass
 from datetime import datetime
 
-from mailer import access, reports
+from mailer import access
 from mailer.access import Actor
+from mailer.actions.plan_mailing import Plan, end_of
+from mailer.actions.show_status import progress_of
 from mailer.actions.watch_site import no_worker_since
 from mailer.core.alarm import ADVICE, AlarmKind
 from mailer.core.mailing import MailingState
@@ -65,7 +67,7 @@ class MailingShown:
     state: str
     reason: str
     progress: Progress
-    ends: datetime | None
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def site_state(actor: Actor, house: House, now: datetime) -> SiteState:
 
 
 def _mailing(house: House, row: Mailing, now: datetime) -> MailingShown:
-    progress = reports.progress_of(row, now)
+    progress = progress_of(row, now)
     return MailingShown(
         row.issue_id,
         row.issue.mailing_list.slug,
@@ -112,7 +114,7 @@ def _mailing(house: House, row: Mailing, now: datetime) -> MailingShown:
         row.state,
         row.state_reason,
         progress,
-        progress.end(now, house.zone, row.not_after),
+        end_of(house, row.pk, now, progress.rate or None),
     )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from mailer.access import Actor
 from mailer.actions.raise_alarm import ABOUT, clear_alarm, raise_alarm
 from mailer.core.alarm import AlarmKind
-from mailer.core.progress import soon
+from mailer.core.schedule import brief
 from mailer.core.watch import (
     FRESH,
     STALLED,
@@ -48,13 +48,14 @@ def watch_site(house: House, host: str, now: datetime) -> None:
 
 def watch_workers(house: House, now: datetime) -> None:
     """Whether somebody is at work while something waits, and whether that work moves."""
-    since = no_worker_since(now)
-    zone = house.config.organisation.time_zone
-    found = {"": f"No worker was seen since {soon(since, now, zone)}, and something is due."} if since else {}
-    _follow(AlarmKind.NO_WORKER, found, now)
-    still = None if since else _stalled_since(now)
-    found = {"": f"The last letter left at {soon(still, now, zone)}, and more are due."} if still else {}
-    _follow(AlarmKind.BACKLOG, found, now)
+    unseen = no_worker_since(now)
+    stalled = None if unseen else _stalled_since(now)
+    for kind, since, words in (
+        (AlarmKind.NO_WORKER, unseen, "No worker was seen since {}, and something is due."),
+        (AlarmKind.BACKLOG, stalled, "No letter has left since {}, and more are due."),
+    ):
+        zone = house.config.organisation.time_zone
+        _follow(kind, {"": words.format(brief(since, zone, now, beside=now))} if since else {}, now)
 
 
 def no_worker_since(now: datetime) -> datetime | None:

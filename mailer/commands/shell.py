@@ -21,6 +21,7 @@ from typing import TextIO
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from mailer import config
@@ -28,6 +29,7 @@ from mailer.config import Config
 
 #: Wide enough that a table in a pipe is not cut to the 80 columns of a terminal that is not there.
 _PIPE_WIDTH = 200
+_BAR = 40
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -114,6 +116,12 @@ class Shell:
         for line in lines:
             table.add_row(*line)
         _console(sys.stdout).print(table)
+
+    def bar(self, done: int, total: int) -> None:
+        """How far it is, on a terminal; nothing in a pipe."""
+        console = _console(sys.stdout)
+        if console.is_terminal and not self.as_json:
+            console.print(ProgressBar(total=total, completed=done, width=_BAR))
 
     @contextmanager
     def progress(self, doing: str) -> Iterator[Callable[[int, int], None]]:

@@ -22,6 +22,8 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
 #: Statuses in the order of METHODS. 403: the check for forged forms comes first; 405: refused, nothing changed.
 SHOWN = (200, 200, 403, 403, 403, 405)
 LINK = (200, 200, 200, 405, 405, 405)
+#: A provider that does not know the secret is not heard.
+HOOK = (405, 200, 400, 405, 405, 405)
 UNKNOWN_LINK = (404, 404, 404, 405, 405, 405)
 
 #: A 34-letter word of the right shape that no key of this site has signed.
@@ -42,11 +44,13 @@ class Row:
 MATRIX = [
     Row("", "/", SHOWN),
     Row("health", "/health", SHOWN),
+    Row("state", "/state", SHOWN),
     Row("u/example", "/u/example", LINK, exempt=True),
     Row("u/<str:token>", f"/u/{FORGED}", UNKNOWN_LINK, exempt=True),
     Row("u/<str:token>", "/u/{leave}", LINK, exempt=True),
     Row("back/<str:token>", f"/back/{FORGED}", UNKNOWN_LINK, exempt=True),
     Row("back/<str:token>", "/back/{undo}", LINK, exempt=True),
+    Row("hooks/postmark", "/hooks/postmark", HOOK, exempt=True),
 ]
 
 #: The demo's pages are there only where the demo runs, for everybody on that machine; elsewhere they are nowhere.
@@ -86,7 +90,12 @@ def test_every_route_has_a_row_and_every_row_a_route() -> None:
 
 def test_exactly_the_listed_routes_take_forms_from_elsewhere() -> None:
     exempt = {route for route, each in everywhere() if getattr(each.callback, "csrf_exempt", False)}
-    assert exempt == {row.route for row in MATRIX if row.exempt} == {"u/example", "u/<str:token>", "back/<str:token>"}
+    assert exempt == {row.route for row in MATRIX if row.exempt} == {
+        "u/example",
+        "u/<str:token>",
+        "back/<str:token>",
+        "hooks/postmark",
+    }
 
 
 def test_every_role_has_its_column() -> None:
