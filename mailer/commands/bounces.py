@@ -1,12 +1,10 @@
-"""`mailer bounces`: reports are read from files and pipes, fetched from where they come back to, and looked up."""
+"""`mailer bounces`: reports are read from files and pipes, and fetched from where they come back to."""
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from mailer.actions import fetch_reports
-from mailer.actions.list_bounces import bounce_log
 from mailer.actions.read_bounces import ReadReport
 from mailer.actions.read_files import read_files, read_pipe
 from mailer.commands.desk import Desk
@@ -66,29 +64,3 @@ def _show(desk: Desk, reports: Iterable[ReadReport]) -> tuple[int, int]:
         desk.say(f"{report.file}: {report.kind}, {about}{f', {done}' if done else ''}")
         desk.answer(report.to_json())
     return count, matched
-
-
-def log(desk: Desk, *, issue: int | None) -> None:
-    """What came back, newest first."""
-    found = bounce_log(desk.actor, issue)
-    desk.table(
-        "",
-        ("when", "kind", "reason", "status", "source", "#issue", "#copy", "verdict", "said"),
-        [
-            (
-                f"{each.received_at:%Y-%m-%d %H:%M}",
-                each.kind,
-                each.reason,
-                each.status or each.reply_code or "",
-                each.source,
-                each.issue or "",
-                each.matched or "",
-                each.verdict,
-                each.diagnostic,
-            )
-            for each in found
-        ],
-    )
-    desk.say(f"{len(found)} reports and refusals.")
-    for each in found:
-        desk.answer(asdict(each))

@@ -9,7 +9,8 @@ from enum import StrEnum
 from mailer.core.bounce import delivery_status, feedback
 from mailer.core.bounce.fate import Fate
 from mailer.core.bounce.finding import Kind, Report
-from mailer.core.peopleletter import PeopleLetter, Wish
+from mailer.core.matter import Wish
+from mailer.core.peopleletter import PeopleLetter
 
 #: Detectors that read the machine's part of a report, so that its form proves it.
 _PROPER = frozenset({delivery_status.NAME, feedback.NAME})

@@ -7,7 +7,14 @@ of matter allows; `leave` needs a letter to leave, `restore` an address that was
 from collections.abc import Mapping
 from enum import StrEnum
 
-from mailer.core.peopleletter import Wish
+
+class Wish(StrEnum):
+    """What a letter asks for, as far as a table of phrases can tell."""
+
+    LEAVE = "asks_to_leave"
+    WRONG_PERSON = "wrong_person"
+    MOVED = "moved"
+    REPLY = "reply"
 
 
 class MatterKind(StrEnum):
@@ -49,7 +56,9 @@ IN_WORDS: Mapping[MatterKind, str] = {
 _SENT = frozenset(Judgement) - {Judgement.RESTORE}
 #: Matters about a letter of ours; what names none can only be set aside.
 MAY_BE: Mapping[MatterKind, frozenset[Judgement]] = {
-    MatterKind.UNDELIVERABLE: frozenset({Judgement.RESTORE, Judgement.MOVED, Judgement.UNDELIVERABLE, Judgement.IGNORE}),
+    MatterKind.UNDELIVERABLE: frozenset(
+        {Judgement.RESTORE, Judgement.MOVED, Judgement.UNDELIVERABLE, Judgement.IGNORE}
+    ),
     MatterKind.ASKS_TO_LEAVE: _SENT,
     MatterKind.WRONG_PERSON: _SENT,
     MatterKind.MOVED: _SENT,

@@ -9,23 +9,14 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 from mailer.core.bounce.mime import Part, parse, readable, walk
+from mailer.core.matter import Wish
 
 MOST_TEXT = 20_000
 MOST_WORDS = 4_000
 MOST_SENTENCE = 300
 MOST_IDS = 50
-
-
-class Wish(StrEnum):
-    """What a letter asks for, as far as a table of phrases can tell."""
-
-    LEAVE = "asks_to_leave"
-    WRONG_PERSON = "wrong_person"
-    MOVED = "moved"
-    REPLY = "reply"
 
 
 #: First the wish whose loss would hurt most: who is not our member must not take our member off.

@@ -1,7 +1,7 @@
 """The desk: opening, finding and closing matters, by set and within a scope."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -9,7 +9,7 @@ from mailer.core.delivery import Outcome
 from mailer.core.matter import Judgement, MatterKind
 from mailer.models.copy import Delivery
 from mailer.models.matter import ABOUT_THE_ADDRESS, Matter
-from mailer.models.member import Mailbox, Member
+from mailer.models.member import Mailbox, Member, living
 
 
 def open_matter(
@@ -51,6 +51,11 @@ def matters(members: QuerySet[Member], *, unmatched: bool) -> QuerySet[Matter]:
 def still_open(rows: QuerySet[Matter]) -> QuerySet[Matter]:
     """Those that nobody has closed."""
     return rows.filter(closed_at=None)
+
+
+def living_in(members: QuerySet[Member], regions: Collection[int], today: date) -> QuerySet[Member]:
+    """Those of the members who live in one of these regions today."""
+    return members.filter(Exists(living(today).filter(member=OuterRef("pk"), region__in=regions)))
 
 
 def names_at(rows: Sequence[Matter], members: QuerySet[Member]) -> Mapping[int, tuple[tuple[str, str], ...]]:
