@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
-from mailer.web import health, leaving
+from mailer.web import health, hooks, leaving
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", health.front, name="front"),
@@ -15,6 +15,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("u/<str:token>", leaving.leave_page, name="leave"),
     path("back/<str:token>", leaving.undo_page, name="undo"),
 ]
+# Only the provider that is configured is heard.
+if settings.CONFIG.bounces.provider:
+    urlpatterns.append(
+        path(
+            f"hooks/{settings.CONFIG.bounces.provider}",
+            hooks.listener(settings.CONFIG.bounces.provider, settings.CONFIG.bounces.webhook_secret),
+            name="hooks",
+        )
+    )
 handler400 = "mailer.web.errors.bad_request"
 handler403 = "mailer.web.errors.forbidden"
 handler404 = "mailer.web.errors.not_found"
