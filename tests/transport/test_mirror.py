@@ -1,0 +1,115 @@
+"""The mirror outside the database: never lower than it was, whole or refused, and cheap (design.md section 4)."""
+
+import multiprocessing
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from mailer.core.standing import Counts, Machine, Mirrored
+from mailer.transport.machine import this_machine
+from mailer.transport.mirror import Mirror, MirrorError
+
+MIRRORED = Mirrored(Counts("ab" * 16, 12, 34), Machine("m1", "boot-1", frozenset({"02:00:00:00:00:01"}), 5, 100))
+
+
+@dataclass
+class Ticks:
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Mirror:
+    return Mirror(tmp_path / "journal" / "site", Ticks())
+
+
+def counts(mirror: Mirror) -> tuple[int, int]:
+    found = mirror.read()
+    assert found is not None
+    return found.counts.sends, found.counts.changes
+
+
+def test_what_is_written_is_read_again(mirror: Mirror) -> None:
+    assert mirror.read() is None
+    mirror.write(MIRRORED)
+    assert mirror.read() == MIRRORED
+    mirror.write(replace(MIRRORED, machine=Machine()))
+    assert mirror.read() == replace(MIRRORED, machine=Machine())
+    assert [path.name for path in mirror.path.parent.iterdir()] == ["site"]
+
+
+def test_a_counter_is_only_ever_raised(mirror: Mirror) -> None:
+    mirror.write(MIRRORED)
+    for sends, expected in ((13, 13), (11, 13), (2**62, 2**62)):
+        mirror.note(sends=sends)
+        assert counts(mirror) == (expected, 34)
+    mirror.note(changes=35)
+    assert counts(mirror) == (2**62, 35)
+    assert mirror.read() == replace(MIRRORED, counts=Counts("ab" * 16, 2**62, 35))
+
+
+def test_without_a_mirror_nothing_is_noted(mirror: Mirror) -> None:
+    mirror.note(sends=13)
+    assert mirror.read() is None
+
+
+def test_a_mirror_that_was_written_anew_meanwhile_is_the_one_that_counts(mirror: Mirror) -> None:
+    mirror.write(MIRRORED)
+    mirror.note(sends=13)
+    Mirror(mirror.path).write(MIRRORED)
+    mirror.note(sends=14)
+    assert counts(mirror) == (14, 34)
+
+
+def test_the_disk_is_asked_for_at_most_once_a_second(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    mirror.write(MIRRORED)
+    ticks = mirror._ticks
+    assert isinstance(ticks, Ticks)
+    synced: list[float] = []
+    monkeypatch.setattr(os, "fdatasync", lambda _file: synced.append(ticks.now))
+    for ticks.now in (100.0, 100.5, 100.9, 101.0, 101.5, 102.1):
+        mirror.note(sends=int(ticks.now * 10))
+    assert synced == [100.0, 101.0, 102.1]
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"sends 12\n", b"\xff" * 100, b"sends x\nchanges 1\nincarnation a\nmachine {}\n"]
+)
+def test_a_mirror_that_cannot_be_read_stops_everything(mirror: Mirror, damage: bytes) -> None:
+    mirror.write(MIRRORED)
+    mirror.path.write_bytes(damage)
+    with pytest.raises(MirrorError, match="mailer site adopt"):
+        mirror.read()
+
+
+def _count(path: Path, numbers: range) -> None:
+    mirror = Mirror(path)
+    for number in numbers:
+        mirror.note(sends=number)
+
+
+def test_several_processes_never_lower_it(mirror: Mirror) -> None:
+    mirror.write(MIRRORED)
+    context = multiprocessing.get_context("spawn")
+    both = [context.Process(target=_count, args=(mirror.path, range(start, 3000, 2))) for start in (20, 21)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(60)
+    assert counts(mirror) == (2999, 34)
+
+
+def test_a_copied_folder_is_another_place_and_a_renamed_one_is_not(tmp_path: Path) -> None:
+    first = tmp_path / "var"
+    first.mkdir()
+    here = this_machine(first)
+    assert here.boot
+    assert not this_machine(first).is_another_than(here)
+    first.rename(tmp_path / "moved")
+    assert not this_machine(tmp_path / "moved").is_another_than(here)
+    (tmp_path / "copy").mkdir()
+    assert this_machine(tmp_path / "copy").is_another_than(here)
