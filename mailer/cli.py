@@ -193,6 +193,16 @@ def demo(*, once: bool, as_json: bool) -> None:
     click.get_current_context().exit(run(once=once, as_json=as_json))
 
 
+@main.command("bench", params=[click.Argument(["name"], type=click.Choice(
+              ["send", "build", "dkim", "claim", "audience", "leave", "bounces"])), _JSON],
+              help="Measure this machine, each figure beside a peer or a limit in the same run.")  # fmt: skip
+def bench(*, name: str, as_json: bool) -> None:
+    """The laboratory lies above the doors; it makes sites of its own."""
+    from mailer.bench.command import run  # noqa: PLC0415 - it needs what no other command does
+
+    click.get_current_context().exit(run(name, as_json=as_json))
+
+
 _members = _group("members", "The member list.")
 _plan(_members, "import", "members:import_file", click.Argument(["file"], type=_ANY_FILE), _BY,
       _option("--dry-run", is_flag=True, help="Only show what would change."),

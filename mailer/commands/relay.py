@@ -28,9 +28,11 @@ def status(desk: Desk) -> None:
         ("domain", "rests until", "#times", "said"),
         [(each.domain, _time(desk, each.until), each.times, each.reason) for each in resting],
     )
+    if volumes:
+        sender = organisational(house.mail_domain)
+        desk.say(f"Letters of {sender} in the last 24 hours; with {BULK_SENDER:,} one is a bulk sender to a provider.")
     desk.table(
-        f"Letters of {organisational(house.mail_domain)} in the last 24 hours; a provider calls {BULK_SENDER:,} a bulk"
-        " sender's",
+        "",
         ("provider", "#letters", f"#of {BULK_SENDER:,}"),
         [(each.domain, f"{each.letters:,}", f"{each.letters / BULK_SENDER:.0%}") for each in volumes],
     )

@@ -74,7 +74,8 @@ def give_back(returned: Iterable[tuple[Grant, int]]) -> None:
 
 def used_by(scopes: Iterable[str]) -> dict[str, Used]:
     """What has been used of each scope."""
-    return {scope: Used() for scope in scopes} | _read(Quota.unscoped.filter(scope__in=list(scopes)))
+    asked = set(scopes)
+    return {scope: Used() for scope in asked} | _read(Quota.unscoped.filter(scope__in=asked))
 
 
 def _take(

@@ -86,7 +86,7 @@ def test_a_claim_of_hundreds_costs_two_statements() -> None:
 @pytest.mark.django_db
 def test_what_was_used_is_told() -> None:
     take("smtp", 7, NOW, A_DAY)
-    used = used_by(["relay:smtp", "relay:none"])
+    used = used_by(iter(["relay:smtp", "relay:none"]))
     assert used["relay:smtp"].room(A_DAY, NOW, priority=True) == 93
     assert used["relay:none"].room(A_DAY, NOW, priority=True) == 100
 
