@@ -5,6 +5,7 @@ passes over the whole claim. A copy whose values need more than that is built by
 value never stops the others.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -19,7 +20,14 @@ from mailer.core.personalise import LEAVE, PLAIN_TO, Builder, CopyError, CopyVal
 from mailer.core.seal import Seal
 from mailer.core.token import Keyring, Purpose, octets_of
 
-_IN_ADDRESS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-"
+# What check_wire takes, of the characters that need no look at what readers of the header might make of them. Nothing
+# is tried twice, so that no address, however made, takes long.
+_LABEL = r"[a-z0-9]++(?:-++[a-z0-9]++)*+"
+_ATOM = r"[A-Za-z0-9_'+-]++"
+_PLAIN_ADDRESS = rf"{_ATOM}(?:\.{_ATOM})*+@{_LABEL}(?:\.{_LABEL})++"
+_ONE_PLAIN, _ALL_PLAIN = re.compile(_PLAIN_ADDRESS), re.compile(rf"(?:{_PLAIN_ADDRESS}\n)*+")
+#: No local part and no label can be too long in an address of no more characters.
+_SHORT = 63
 _TOKEN, _FOLDED_TOKEN = "A" * 34, "a" * 40
 
 
@@ -61,7 +69,8 @@ class Marks:
         return escape(link) == link and closed(link) == link.encode()
 
 
-_DISPLAY, _ADDRESS, _DATED, _MESSAGE_ID, _LINK, _IN_TEXT, _IN_HTML = range(7)
+_DISPLAY, _OPENING, _ADDRESS, _DATED, _MESSAGE_ID, _LINK, _IN_TEXT, _IN_HTML = range(8)
+_VALUES = 8
 #: Where the four values of a body are among those of a whole copy.
 _OF_BODY = (_IN_TEXT, _IN_HTML, _LINK, _LINK)
 
@@ -75,12 +84,12 @@ class Copier:
         fixed, link = builder.fixed, marks.leave_prefix + _TOKEN
         before, _, after = header.uris("List-Unsubscribe", [link]).partition(link.encode())
         head = (
-            fixed.before_to + b"To: ", _DISPLAY, b" <", _ADDRESS, _DATED, _MESSAGE_ID,
+            fixed.before_to + b"To: ", _DISPLAY, _OPENING, _ADDRESS, _DATED, _MESSAGE_ID,
             b"@%b>\r\n%b%b" % (marks.mail_domain.encode(), fixed.before_leave, before), _LINK,
             after + fixed.after_leave + b"\r\n",
         )  # fmt: skip
         self._parts = head
-        self._head = Pattern(head, values=7)
+        self._head = Pattern(head, _VALUES)
         self._patterns: dict[frozenset[str], Pattern] = {}
         self._date = ""
         self._dated = b""
@@ -95,12 +104,12 @@ class Copier:
         if found is None:
             body = self.builder.body(segments).parts
             parts = [part if isinstance(part, bytes) else _OF_BODY[part] for part in body]
-            found = self._patterns[segments] = Pattern([*self._parts, *parts], values=7)
+            found = self._patterns[segments] = Pattern([*self._parts, *parts], _VALUES)
         return found
 
     def signed(self, seal: Seal, segments: frozenset[str], values: tuple[bytes, ...], date: str) -> bytes:
         """A copy with its signatures."""
-        display, address, _, message_id, link, in_text, in_html = values
+        display, _, address, _, message_id, link, in_text, in_html = values
         domain = self.marks.mail_domain.encode()
         personal = (b"%b <%b>" % (display, address), date.encode(), b"<%b@%b>" % (message_id, domain), b"<%b>" % link)
         head = self._head.filled(values)
@@ -141,11 +150,12 @@ class Batch:
         Raises what `Builder.build` raises if this copy cannot be written.
         """
         return_path, message_id, link, address, called = self._rows[place]
-        if called is None or address is None or len(called[0]) + len(address) > PLAIN_TO:
+        if called is None or address is None:
             return return_path, self._by_itself(place, date)
         display, in_text, in_html = called
+        opening = b" <" if len(display) + len(address) <= PLAIN_TO else b"\r\n <"
         copier, segments = self._copier, self._copies[place].segments
-        values = (display, address, copier.dated(date), message_id, link, in_text, in_html)
+        values = (display, opening, address, copier.dated(date), message_id, link, in_text, in_html)
         if self._seal is None:
             return return_path, b"".join(copier.pattern(segments).filled(values))
         return return_path, copier.signed(self._seal, segments, values, date)
@@ -166,10 +176,11 @@ class Batch:
 
 def _plain_addresses(addresses: Sequence[str]) -> Sequence[bytes | None]:
     """The addresses that need no further look as octets, None for all others."""
-    octets = "\n".join(addresses).encode("ascii", "replace")
-    lines = octets.split(b"\n")
-    if octets.translate(None, _IN_ADDRESS) + b"\n" == b"@\n" * len(addresses):
-        return lines
-    if len(lines) != len(addresses):  # some address holds a line end
-        return [None] * len(addresses)
-    return [line if line.translate(None, _IN_ADDRESS) == b"@" else None for line in lines]
+    if max(map(len, addresses), default=0) <= _SHORT:
+        together = "\n".join([*addresses, ""])
+        if _ALL_PLAIN.fullmatch(together) and together.count("\n") == len(addresses):
+            return together.encode("ascii").split(b"\n")[:-1]
+    return [
+        address.encode("ascii") if len(address) <= _SHORT and _ONE_PLAIN.fullmatch(address) else None
+        for address in addresses
+    ]

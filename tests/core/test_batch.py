@@ -64,7 +64,16 @@ NAMES = st.one_of(
 )
 ADDRESSES = st.one_of(
     st.sampled_from(
-        ["ann@example.net", "o'brien+x@example.net", "zoë@example.net", "a@b@c", "", "@", "x\n@example.net"]
+        [
+            "ann@example.net",
+            "o'brien+x@example.net",
+            "x" * 70 + "@example.net",
+            "zoë@example.net",
+            "a@b@c",
+            "",
+            "@",
+            "x\n@example.net",
+        ]
     ),
     st.from_regex(r"\A[a-z.+-]{1,60}@[a-z]{1,8}\.example\.net\Z"),
 )

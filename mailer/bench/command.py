@@ -1,0 +1,13 @@
+"""`mailer bench NAME`: finds the benchmark, runs it, shows its report; 0 if it ran, whatever it found."""
+
+from importlib import import_module
+
+from mailer.bench.frame import Report, show
+from mailer.commands.shell import Shell
+
+
+def run(name: str, *, as_json: bool) -> int:
+    """Each benchmark is a module of this room with `run() -> Report`."""
+    report: Report = import_module(f"mailer.bench.{name}").run()
+    show(Shell(as_json), report)
+    return 0
