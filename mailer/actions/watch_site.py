@@ -9,6 +9,7 @@ from datetime import datetime
 
 from mailer.access import Actor
 from mailer.actions.raise_alarm import ABOUT, clear_alarm, raise_alarm
+from mailer.actions.watch_returns import returns_are_silent
 from mailer.core.alarm import AlarmKind
 from mailer.core.schedule import brief
 from mailer.core.watch import (
@@ -44,6 +45,12 @@ def watch_site(house: House, host: str, now: datetime) -> None:
             each.since, now, anything_stopped=backlog.anything_stopped()
         ):
             clear_alarm(AlarmKind.RESTORED, each.about, now)
+
+
+def follow_returns(house: House, now: datetime) -> None:
+    """Whether reports still come back. It counts mailings, so it is for once in a while."""
+    silence = returns_are_silent(house, now)
+    _follow(AlarmKind.RETURNS_SILENT, {"": silence} if silence else {}, now)
 
 
 def watch_workers(house: House, now: datetime) -> None:

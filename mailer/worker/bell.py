@@ -27,7 +27,7 @@ from mailer.actions.pulse import Pulse
 from mailer.actions.recover import recover
 from mailer.actions.seal_ledger import seal_ledger
 from mailer.actions.tell_alarms import Teller
-from mailer.actions.watch_site import clock_is_off, follow_clock, watch_site
+from mailer.actions.watch_site import clock_is_off, follow_clock, follow_returns, watch_site
 from mailer.core.schedule import LONGEST_SLEEP, next_wake
 from mailer.core.watch import BEAT, Clocks, compared_with
 from mailer.house import House
@@ -42,6 +42,7 @@ _FETCH_EVERY = 60
 _VIGIL_SECONDS = 50
 _WATCH_EVERY = 10
 _TELL_EVERY = 30
+_RETURNS_EVERY = 600
 
 
 class _OneThread(ThreadPoolExecutor):  # type: ignore[misc]  # APScheduler has no types
@@ -94,6 +95,7 @@ class Bell:
             (self.fetch_reports, "reports", _FETCH_EVERY, "fetch"),
             (self.beat, "pulse", BEAT.total_seconds(), "watch"),
             (self.watch, "watch", _WATCH_EVERY, "watch"),
+            (self.watch_returns, "returns", _RETURNS_EVERY, "watch"),
             (self.tell, "tell", _TELL_EVERY, "tell"),
         ):
             trigger = IntervalTrigger(seconds=seconds)
@@ -143,6 +145,10 @@ class Bell:
     def watch(self) -> None:
         """Look at the workers, the mailings and the disk."""
         self._guarded("the watch", lambda: watch_site(self.house, chance.host(), chance.now()), self._watch_patience)
+
+    def watch_returns(self) -> None:
+        """Look whether reports still come back."""
+        self._guarded("watching for reports", lambda: follow_returns(self.house, chance.now()), self._watch_patience)
 
     def tell(self) -> None:
         """Tell people of alarms."""
