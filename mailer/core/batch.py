@@ -147,6 +147,8 @@ class Batch:
     def letter(self, place: int, date: str) -> tuple[bytes, bytes]:
         """Return path and message of the copy at this place of the claim, with the date of its hand-over.
 
+        The message is fit for the wire as it is, by construction: CRLF throughout, no line that begins with a dot, and
+        no octet over 127 unless the address has one. So nobody need look through its octets again.
         Raises what `Builder.build` raises if this copy cannot be written.
         """
         return_path, message_id, link, address, called = self._rows[place]

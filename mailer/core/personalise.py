@@ -14,7 +14,7 @@ from mailer.core.address import check_wire
 from mailer.core.dkim import body_hash, is_relaxed
 from mailer.core.errors import MailerError
 from mailer.core.greeting import called, closed
-from mailer.core.letter import Letter, Piece, Slot
+from mailer.core.letter import Letter, LetterError, Piece, Slot
 from mailer.core.message import FixedFields, LetterHeaders, fields_of, fixed_fields
 from mailer.core.pattern import Pattern
 from mailer.core.quoted_printable import SOFT_BREAK
@@ -53,17 +53,39 @@ _OF_SLOT = {
     Slot.LEAVE_IN_TEXT: _LEAVE_IN_TEXT,
     Slot.LEAVE_IN_HTML: _LEAVE_IN_HTML,
 }
+#: Stands for a value while a body is judged; no other body holds it.
+_ANY_VALUE = b"=_value_"
 _PERSONAL = frozenset({b"To", b"Date", b"Message-ID", b"List-Unsubscribe"})
 
 
 class Body:
-    """One choice of segments: the pattern of its parts, and whether whatever fills it is in relaxed form."""
+    """One choice of segments, judged once for all copies.
+
+    Values stand at column 0 and are quoted-printable, so whatever fills it, the body is fit for the wire as it is: no
+    line begins with a dot, none ends but in CRLF, and all is ASCII (F3-F6). `relaxed` is whether it is in relaxed form.
+    """
 
     def __init__(self, pieces: Sequence[bytes | Slot]) -> None:
         self.parts = [_OF_SLOT[piece] if isinstance(piece, Slot) else piece for piece in pieces]
         self.filled = Pattern(self.parts, len(_OF_SLOT)).filled
         fixed = [part for part in self.parts if isinstance(part, bytes)]
-        self.relaxed = all(map(is_relaxed, fixed)) and fixed[-1].endswith(b"\r\n") and fixed[-1][-4:] != b"\r\n\r\n"
+        _must_be_fit(b"".join(part if isinstance(part, bytes) else _ANY_VALUE for part in self.parts))
+        self.relaxed = all(map(is_relaxed, fixed)) and not fixed[-1].endswith(b"\r\n\r\n")
+
+
+def _must_be_fit(body: bytes) -> None:
+    line_ends = body.count(b"\r\n")
+    if (
+        line_ends != body.count(b"\r")
+        or line_ends != body.count(b"\n")
+        or not body.endswith(b"\r\n")
+        or b"\n." in body
+        or body.startswith(b".")
+        or b"\0" in body
+        or not body.isascii()
+        or body.count(b"\n" + _ANY_VALUE) != body.count(_ANY_VALUE)
+    ):
+        raise LetterError("the stored letter holds what must not travel as it is; compile it anew")
 
 
 class Builder:

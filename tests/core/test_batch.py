@@ -14,10 +14,11 @@ from mailer.core.batch import Copier, Marks
 from mailer.core.dkim import Signer, public_record
 from mailer.core.errors import MailerError
 from mailer.core.header import HeaderError
-from mailer.core.letter import LetterError
+from mailer.core.letter import LetterError, Piece
 from mailer.core.personalise import Builder, CopyError, CopyValues
 from mailer.core.seal import Seal
 from mailer.core.token import Keyring, Purpose, TokenError, message_id, return_path
+from mailer.transport.payload import check_payload, dot_stuffed
 from tests.core.lettering import HEADERS, VALUES, hostile_text, letter_of, sample_letter
 
 RING = Keyring({3: b"k" * 32})
@@ -131,6 +132,31 @@ def test_a_letter_whose_pieces_are_not_relaxed_is_signed_all_the_same() -> None:
 
 def _spaced(content: object) -> object:
     return content.replace(b"</html>", b"</html>  ") if isinstance(content, bytes) else content
+
+
+@pytest.mark.parametrize(
+    "octets", [b".\r\n", b"a\nb", b"a\rb", b"a\r\n.b", b"a\x00\r\n", b"\xe9\r\n", b"no line end before a value"]
+)
+def test_a_stored_letter_that_must_not_travel_as_it_is_is_refused(octets: bytes) -> None:
+    """F3-F6: what is true of all copies is judged once, and not octet by octet of each."""
+    letter = letter_of("meeting")
+    place = next(index for index, piece in enumerate(letter.pieces) if not isinstance(piece.content, bytes))
+    pieces = (*letter.pieces[:place], Piece(b"a\r\n" * (octets == b".\r\n") + octets), *letter.pieces[place:])
+    with pytest.raises(LetterError, match="must not travel"):
+        together(Builder(replace(letter, pieces=pieces), HEADERS), MARKS, [Person()])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(PEOPLE, min_size=1, max_size=4))
+def test_every_letter_is_fit_for_the_wire_as_it_is(people: list[Person]) -> None:
+    batch = Copier(Builder(letter_of("newsletter"), HEADERS), MARKS).batch(people)
+    for place, person in enumerate(people):
+        try:
+            _, raw = batch.letter(place, DATE)
+        except MailerError:
+            continue
+        check_payload(raw, ascii_only=person.address.isascii())
+        assert dot_stuffed(raw) is raw
 
 
 def test_one_copy_that_cannot_be_written_does_not_stop_the_others() -> None:
