@@ -7,10 +7,10 @@ from mailer.core.configkind import Uncertain
 from mailer.core.delivery import CopyState, Judged
 from mailer.core.reply import Reply
 from mailer.house import House
-from mailer.models import Copy, outbox
+from mailer.models import Copy, Notice, outbox
 from mailer.models.base import writing
 from mailer.models.ledger import record
-from mailer.transport.journal import Mark, Remains, left_behind
+from mailer.transport.journal import Mark, Marked, Remains, left_behind
 
 #: What a mark means for a copy that the database still thinks claimed. A reply heard and lost with the process is known
 #: only by its first digit, so nobody is blamed for it: the copy is tried again later, or shown as refused.
@@ -35,26 +35,17 @@ def recover(house: House, now: datetime) -> int:
 
 def _settle(house: House, remains: Remains, now: datetime) -> int:
     if not remains.legible:
-        count = outbox.doubt_claims(remains.worker, now) + outbox.doubt_notices(remains.worker, now)
+        count = outbox.doubt_claims(remains.worker, now)
         record(
             now, THE_CLOCK.reference, "worker's journal illegible", about="worker", number=remains.worker, copies=count
         )
         return count
-    # A claim is in the journal before its first MAIL FROM, so of any other claim of this worker nothing was sent.
-    outbox.give_back_claims(remains.worker, but=remains.claim)
-    outbox.doubt_notices(remains.worker, now)
-    untouched = [copy for copy, mark in remains.marks if mark is Mark.UNTOUCHED]
-    outbox.give_back(Copy, untouched, remains.claim)
-    for copy, mark in remains.marks:
-        state = _STATES.get(mark)
-        if state is None:
-            continue
-        retry_at = now if state is CopyState.DEFERRED else None
-        judged = Judged(state, None, _REFUSED if mark is Mark.REFUSED else None)
-        marked = outbox.mark(Copy, copy, remains.claim, judged, now=now, retry_at=retry_at)
-        if marked and state is CopyState.UNCERTAIN and house.config.sending.uncertain is Uncertain.RESEND:
-            outbox.requeue_one_uncertain(copy)
-    if not remains.marks:
+    # A copy is in the journal before its MAIL FROM, so of any other that this worker had claimed nothing was sent.
+    outbox.give_back_claims(Copy, remains.worker, but=[each.copy for each in remains.marked])
+    outbox.give_back_claims(Notice, remains.worker, but=[-each.copy for each in remains.marked])
+    for each in remains.marked:
+        _settle_one(house, each, now)
+    if not remains.marked:
         return 0
     record(
         now,
@@ -62,7 +53,21 @@ def _settle(house: House, remains: Remains, now: datetime) -> int:
         "worker's journal settled",
         about="worker",
         number=remains.worker,
-        copies=len(remains.marks),
-        in_doubt=sum(mark is Mark.FINAL_DOT for _, mark in remains.marks),
+        copies=len(remains.marked),
+        in_doubt=sum(each.mark is Mark.FINAL_DOT for each in remains.marked),
     )
-    return len(remains.marks)
+    return len(remains.marked)
+
+
+def _settle_one(house: House, each: Marked, now: datetime) -> None:
+    table, row = (Copy, each.copy) if each.copy > 0 else (Notice, -each.copy)
+    if each.mark is Mark.UNTOUCHED:
+        outbox.give_back(table, [row], each.claim)
+        return
+    state = _STATES[each.mark]
+    judged = Judged(state, None, _REFUSED if each.mark is Mark.REFUSED else None)
+    retry_at = now if state is CopyState.DEFERRED else None
+    marked = outbox.mark(table, row, each.claim, judged, now=now, retry_at=retry_at)
+    resend = house.config.sending.uncertain is Uncertain.RESEND
+    if marked and state is CopyState.UNCERTAIN and table is Copy and resend:
+        outbox.requeue_one_uncertain(row)

@@ -1,82 +1,93 @@
-"""The one-off letters that a machine writes in answer to somebody's act: before any mailing, one by one.
+"""The one-off letters that a machine writes in answer to somebody's act: they overtake every mailing."""
 
-No journal is kept of them: what a worker that died had in its hands is in doubt, and is not sent again.
-"""
-
-from datetime import datetime, timedelta
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mailer.actions.compose import signing
-from mailer.actions.settle import settle_notice
-from mailer.core.delivery import judge, not_sent
+from mailer.actions.in_hand import Batch
+from mailer.actions.settle import Settled, settle_notices
 from mailer.core.envelope import Envelope
-from mailer.core.errors import MailerError
 from mailer.core.message import OneOff, format_date, one_off
-from mailer.core.reply import Answer
-from mailer.models import Notice, outbox
-from mailer.models.base import writing
-from mailer.models.outbox import unsigned
-from mailer.transport.relay import RelayFault
+from mailer.models import Notice, Outgoing, outbox
+from mailer.models.outbox import Claimed, unsigned
+from mailer.models.site import Counter, current
 
 if TYPE_CHECKING:
     from mailer.actions.hand_over import Sender
 
 _MOST = 20
-_LEASE = timedelta(minutes=15)
-#: How long they rest when the relay does not take letters at all: for a while, or until somebody may have mended it.
-_REST = timedelta(seconds=60)
-_LONG_REST = timedelta(minutes=30)
 
 
-def send_notices(sender: "Sender") -> bool:
-    """Hand over those that are waiting; False when there were none, or the relay took none."""
-    house, worker = sender.house, sender.journal.worker
-    with writing():
-        waiting = outbox.claim_notices(
-            worker, now=sender.clock(), lease=_LEASE, most=_MOST, allow_list=house.allow_list
+@dataclass(eq=False)
+class NoticeBatch(Batch):
+    """One-off letters, a few at a time."""
+
+    notices: dict[int, Notice] = field(default_factory=dict)
+    table: type[Outgoing] = Notice
+    #: When the relay takes no letters at all: they rest until then.
+    rests_until: datetime | None = None
+
+    @classmethod
+    def claim(cls, sender: "Sender") -> "NoticeBatch | None":
+        """Take those that are waiting, inside `writing()`."""
+        house, now = sender.house, sender.clock()
+        rows = outbox.claim_notices(
+            sender.journal.worker, now=now, lease=sender.lease, most=_MOST, allow_list=house.allow_list
         )
-    for index, notice in enumerate(waiting):
-        rest = [each.pk for each in waiting[index:]]
-        if sender.stopping():
-            with writing():
-                outbox.give_back(Notice, rest, notice.claim or 0)
-            return True
-        try:
-            answer = _hand_over(sender, notice)
-        except RelayFault as fault:
-            until = sender.clock() + (_REST if fault.retry_later else _LONG_REST)
-            with writing():
-                outbox.put_off(Notice, rest, notice.claim or 0, until)
-            return False
-        with writing():
-            settle_notice(notice, judge(answer), sender.clock(), house)
-    return bool(waiting)
+        if not rows:
+            return None
+        waiting = deque(_claimed(row, now) for row in rows)
+        changes = current(Counter.CHANGES)
+        return cls(
+            sender, rows[0].claim or 0, waiting, sender.ticks(), changes, notices={row.pk: row for row in rows}
+        )
+
+    def check_again(self, changes: int) -> None:
+        """Who may be written to was asked when they were taken, a moment ago."""
+        self.checked_to = changes
+
+    def settle(self, results: Sequence[Settled]) -> None:
+        settle_notices(self.sender.house, self.number, results)
+
+    def give_back(self, rows: Iterable[int]) -> None:
+        if self.rests_until is None:
+            super().give_back(rows)
+        else:
+            outbox.put_off(Notice, rows, self.number, self.rests_until)
+
+    def envelope(self, claimed: Claimed) -> Envelope:
+        notice, sender = self.notices[claimed.copy], self.sender
+        house, organisation = sender.house, sender.house.config.organisation
+        message = OneOff(
+            from_name=organisation.sender_name,
+            from_address=organisation.sender_address,
+            reply_to=organisation.reply_to,
+            to_name="",
+            to_address=claimed.address,
+            subject=notice.subject,
+            text=notice.text,
+            html=notice.html,
+            message_id=house.message_id(claimed.handle),
+            date=format_date(sender.clock().astimezone(house.zone)),
+            boundary=f"=_{claimed.handle:016x}",
+        )
+        payload = one_off(message, signing(sender.signers, sender.clock))
+        # An automatic answer has the null reverse-path, so that nothing ever answers it (T22).
+        return Envelope("", claimed.address, payload, smtputf8=not claimed.address.isascii())
 
 
-def _hand_over(sender: "Sender", notice: Notice) -> Answer:
-    try:
-        envelope = _envelope(sender, notice, sender.clock())
-    except MailerError as error:
-        return not_sent(error)
-    return sender.session().hand_over(envelope)
-
-
-def _envelope(sender: "Sender", notice: Notice, now: datetime) -> Envelope:
-    house, organisation, handle = sender.house, sender.house.config.organisation, unsigned(notice.handle)
-    address = notice.mailbox.address
-    message = OneOff(
-        from_name=organisation.sender_name,
-        from_address=organisation.sender_address,
-        reply_to=organisation.reply_to,
-        to_name="",
-        to_address=address,
-        subject=notice.subject,
-        text=notice.text,
-        html=notice.html,
-        message_id=house.message_id(handle),
-        date=format_date(now.astimezone(house.zone)),
-        boundary=f"=_{handle:016x}",
+def _claimed(notice: Notice, now: datetime) -> Claimed:
+    return Claimed(
+        copy=notice.pk,
+        handle=unsigned(notice.handle),
+        mailbox=notice.mailbox_id,
+        address=notice.mailbox.address,
+        language="",
+        segments=frozenset(),
+        names=(),
+        attempts=notice.attempts,
+        first_attempt_at=notice.first_attempt_at or now,
     )
-    payload = one_off(message, signing(sender.signers, sender.clock))
-    # An automatic answer has the null reverse-path, so that nothing ever answers it (T22).
-    return Envelope("", address, payload, smtputf8=not address.isascii())

@@ -1,6 +1,6 @@
 """Writing down what the relay answered, and what follows from it for copy, mailbox and mailing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,11 +12,11 @@ from mailer.core.schedule import next_attempt
 from mailer.core.verdict import DEFAULTS, Class, Effect, judge_mailbox, rule
 from mailer.house import House
 from mailer.models import Copy, Mailing, Notice, SuppressionReason, departure, outbox, returns
+from mailer.models.changes import begin_change, name_touched
 from mailer.models.ledger import record
-from mailer.models.outbox import Claimed
-from mailer.models.site import Counter, bump
+from mailer.models.outbox import Acceptance, Claimed
 
-#: So many letters held in one claim, and none accepted: something is wrong that more trying does not mend.
+#: So many letters held one after the other.
 _TOO_MANY_HELD = 3
 #: A letter accepted longer ago than this, and not come back, has arrived (standards 3.3).
 _SETTLES = timedelta(days=DEFAULTS.settled_days)
@@ -32,35 +32,45 @@ class Settled:
     at: datetime
 
 
-def settle(house: House, mailing: Mailing, claim: int, results: Sequence[Settled]) -> None:
+def settle(house: House, mailing: Mailing, claim: int, worker: str, results: Sequence[Settled]) -> None:
     """Write down a claim's answers; call it inside `writing()`."""
+    accepted = [result for result in results if result.judged.state is CopyState.ACCEPTED]
+    outbox.mark_accepted([_acceptance(result) for result in accepted], worker)
     for result in results:
-        copy = result.copy
+        if result.judged.state is not CopyState.ACCEPTED:
+            _settle_one(house, mailing, claim, result)
+
+
+def _acceptance(result: Settled) -> Acceptance:
+    reply = result.judged.reply
+    assert reply is not None  # noqa: S101 - only a reply makes a copy accepted
+    return Acceptance(result.copy.copy, result.at, reply.code, reply.status or "", reply.text)
+
+
+def _settle_one(house: House, mailing: Mailing, claim: int, result: Settled) -> None:
+    copy = result.copy
+    state, retry_at = _retry(
+        house, result.judged, copy.attempts, copy.first_attempt_at, result.at,
+        spread=copy.copy, not_after=mailing.not_after,
+    )  # fmt: skip
+    judged = Judged(state, result.judged.reply_class, result.judged.reply)
+    if not outbox.mark(Copy, copy.copy, claim, judged, now=result.at, retry_at=retry_at):
+        return
+    if state is CopyState.REFUSED:
+        _note_refusal(house, result)
+    if state is CopyState.UNCERTAIN and _may_resend(house, result):
+        outbox.requeue_one_uncertain(copy.copy)
+
+
+def settle_notices(house: House, claim: int, results: Sequence[Settled]) -> None:
+    """Write down what became of one-off letters; call it inside `writing()`."""
+    for result in results:
+        notice = result.copy
         state, retry_at = _retry(
-            house,
-            result.judged,
-            copy.attempts,
-            copy.first_attempt_at,
-            result.at,
-            spread=copy.copy,
-            not_after=mailing.not_after,
+            house, result.judged, notice.attempts, notice.first_attempt_at, result.at, spread=notice.copy
         )
         judged = Judged(state, result.judged.reply_class, result.judged.reply)
-        if not outbox.mark(Copy, copy.copy, claim, judged, now=result.at, retry_at=retry_at):
-            continue
-        if state is CopyState.REFUSED:
-            _note_refusal(house, result)
-        if state is CopyState.UNCERTAIN and _may_resend(house, result):
-            outbox.requeue_one_uncertain(copy.copy)
-    _pause_if_all_are_held(mailing, results)
-
-
-def settle_notice(notice: Notice, judged: Judged, now: datetime, house: House) -> None:
-    """Write down what became of a one-off letter."""
-    first = notice.first_attempt_at or now
-    state, retry_at = _retry(house, judged, notice.attempts, first, now, spread=notice.pk)
-    judged = Judged(state, judged.reply_class, judged.reply)
-    outbox.mark(Notice, notice.pk, notice.claim or 0, judged, now=now, retry_at=retry_at)
+        outbox.mark(Notice, notice.copy, claim, judged, now=result.at, retry_at=retry_at)
 
 
 def judge_mailbox_of(house: House, mailbox_id: int, copy_id: int, heard: Class, *, why: str, now: datetime) -> Effect:
@@ -73,11 +83,11 @@ def judge_mailbox_of(house: House, mailbox_id: int, copy_id: int, heard: Class, 
     )
     returns.keep_record(mailbox_id, verdict.record)
     if verdict.effect is Effect.UNDELIVERABLE and returns.make_undeliverable(mailbox_id, why, now):
-        bump(Counter.CHANGES)
+        name_touched(begin_change(), returns.members_at(mailbox_id))
         record(now, THE_CLOCK.reference, "mailbox undeliverable", about="mailbox", number=mailbox_id)
     if verdict.effect is Effect.SUPPRESS:
         departure.suppress_mailbox(mailbox_id, SuppressionReason.COMPLAINT, now)
-        bump(Counter.CHANGES)
+        name_touched(begin_change(), returns.members_at(mailbox_id))
         record(now, THE_CLOCK.reference, "mailbox suppressed", about="mailbox", number=mailbox_id)
     return verdict.effect
 
@@ -123,10 +133,20 @@ def _note_refusal(house: House, result: Settled) -> None:
     )
 
 
-def _pause_if_all_are_held(mailing: Mailing, results: Sequence[Settled]) -> None:
-    held = [r for r in results if r.judged.state is CopyState.HELD and r.judged.reply_class is not Class.QUOTA]
-    accepted = any(r.judged.state is CopyState.ACCEPTED for r in results)
-    if accepted or len(held) < _TOO_MANY_HELD:
-        return
-    reason = f"The mail server refuses our letters, not the people: {held[-1].judged.reply}"
-    pause(mailing, held[-1].at, reason)
+def held_in_a_row(before: int, results: Iterable[Settled]) -> int:
+    """How many letters one after the other the relay has refused for our own fault, with none accepted between."""
+    for result in results:
+        if result.judged.state is CopyState.ACCEPTED:
+            before = 0
+        elif result.judged.state is CopyState.HELD and result.judged.reply_class is not Class.QUOTA:
+            before += 1
+    return before
+
+
+def pause_if_all_are_held(mailing: Mailing, count: int, results: Sequence[Settled]) -> bool:
+    """Pause when something is wrong that more trying does not mend; whether it did."""
+    held = [result for result in results if result.judged.state is CopyState.HELD]
+    if not held or count < _TOO_MANY_HELD:
+        return False
+    pause(mailing, held[-1].at, f"The mail server refuses our letters, not the people: {held[-1].judged.reply}")
+    return True

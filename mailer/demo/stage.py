@@ -17,6 +17,7 @@ from mailer.demo.server import DemoServer
 from mailer.demo.site import DemoSite
 from mailer.house import House, open_house
 from mailer.transport.journal import Journal
+from mailer.transport.pool import Pool
 from mailer.transport.relay import Relay
 from mailer.transport.smtp import connect
 
@@ -62,7 +63,7 @@ def _sender(house: House, clock: DemoClock) -> Sender:
     return Sender(
         house=house,
         journal=Journal(house.journals, "demo"),
-        connect=lambda: connect(relay),
+        wire=Pool(lambda: connect(relay).lane, monotonic),
         clock=clock.now,
         ticks=monotonic,
         draw=draw,

@@ -42,11 +42,12 @@ def in_state(*states: MailingState) -> QuerySet[Mailing]:
     return rows.select_related("issue__mailing_list", "revision", "region").order_by("starts_at", "pk")
 
 
-def next_to_send(now: datetime) -> Mailing | None:
-    """The mailing that has waited longest and has something to hand over now."""
+def next_to_send(now: datetime, after: int = 0) -> Mailing | None:
+    """A mailing that has something to hand over now: each in its turn, so that a long one does not hold up a short."""
     queued = Copy.unscoped.filter(mailing=OuterRef("pk"), state=CopyState.QUEUED)
     rested = Q(wait_until=None) | Q(wait_until__lte=now)
-    return in_state(_S.SENDING).filter(Exists(queued)).filter(rested, not_after__gt=now).first()
+    ready = in_state(_S.SENDING).filter(Exists(queued)).filter(rested, not_after__gt=now).order_by("pk")
+    return ready.filter(pk__gt=after).first() or ready.first()
 
 
 def is_sending(mailing_id: int) -> bool:

@@ -5,31 +5,32 @@ not a power cut: after one the file may be older than the database, so that a jo
 names. While a worker lives it holds a lock on its file; a file nobody holds belongs to a dead worker, and whoever finds
 it settles what it says (design.md section 4, "Exactness").
 
-Layout: 8 octets magic, 40 octets boot, 8 octets claim number, 8 octets count, then `count` copy ids of 8 octets, then
-`count` marks.
+Layout: 8 octets magic, 40 octets boot, 16 octets that are zero; then for each of `CAPACITY` places its claim's number
+(8 octets, 0: the place is free), then for each its copy's id (8 octets), then for each its mark (1 octet).
 """
 
 import fcntl
 import mmap
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
 from mailer.core.errors import MailerError
 
-_MAGIC = b"MAILJRN2"
-_HEADER = struct.Struct("<8s40sqq")
+_MAGIC = b"MAILJRN3"
+_HEADER = struct.Struct("<8s40s16x")
 _BOOT_OCTETS = 40
-_CLAIM = struct.Struct("<qq")
-_CLAIM_AT = _HEADER.size - _CLAIM.size
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_ID = struct.Struct("<q")
-#: More copies than a claim ever holds.
-CAPACITY = 1024
-_SIZE = _HEADER.size + CAPACITY * (_ID.size + 1)
+_NUMBER = struct.Struct("<q")
+#: More copies than a worker ever holds.
+CAPACITY = 8192
+_CLAIMS_AT = _HEADER.size
+_COPIES_AT = _CLAIMS_AT + CAPACITY * _NUMBER.size
+_MARKS_AT = _COPIES_AT + CAPACITY * _NUMBER.size
+_SIZE = _MARKS_AT + CAPACITY
 
 
 class JournalError(MailerError, RuntimeError):
@@ -47,16 +48,24 @@ class Mark(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Marked:
+    """A copy that a dead worker had claimed under this number, and what is known of it."""
+
+    claim: int
+    copy: int
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
 class Remains:
-    """What a dead worker's journal says: its name, its claim (0: it had begun none), and the mark of every copy.
+    """What a dead worker's journal says: its name, and every copy whose answer it had not settled.
 
     Of a journal that is not `legible` (damaged, no journal of ours, or not of this boot) nothing follows: all that the
     worker held is in doubt.
     """
 
     worker: str
-    claim: int
-    marks: tuple[tuple[int, Mark], ...]
+    marked: tuple[Marked, ...]
     legible: bool = True
 
 
@@ -80,32 +89,41 @@ class Journal:
             raise JournalError(f"The journal of {worker} is not settled yet: recover first.")
         os.ftruncate(self._file, _SIZE)
         self._map = mmap.mmap(self._file, _SIZE)
-        self._marks_at = 0
-        self._map[: _HEADER.size] = _HEADER.pack(_MAGIC, named, 0, 0)
+        self._free = list(range(CAPACITY - 1, -1, -1))
+        self._map[: _HEADER.size] = _HEADER.pack(_MAGIC, named)
         # The one time that the disk is waited for: whatever a power cut leaves of this file names the boot.
         self._map.flush()
 
-    def begin(self, claim: int, copies: Sequence[int]) -> None:
-        """Write down a claim before its first MAIL FROM: nothing touched yet."""
-        if len(copies) > CAPACITY:
-            raise JournalError(f"A claim of {len(copies)} copies does not fit; {CAPACITY} do.")
-        self._marks_at = _HEADER.size + len(copies) * _ID.size
-        self._map[_HEADER.size : self._marks_at] = b"".join(map(_ID.pack, copies))
-        self._map[self._marks_at : self._marks_at + len(copies)] = bytes(len(copies))
-        self._map[_CLAIM_AT : _HEADER.size] = _CLAIM.pack(claim, len(copies))
+    @property
+    def room(self) -> int:
+        """How many more copies it can hold."""
+        return len(self._free)
 
-    def mark(self, index: int, mark: Mark) -> None:
-        """Note what is known of the copy at this place of the claim."""
-        self._map[self._marks_at + index] = mark
+    def begin(self, claim: int, copies: Sequence[int]) -> list[int]:
+        """Write down a claim before its first MAIL FROM: nothing touched yet. The places of its copies."""
+        if len(copies) > len(self._free):
+            raise JournalError(f"A claim of {len(copies)} copies does not fit; {len(self._free)} do.")
+        places = [self._free.pop() for _ in copies]
+        for place, copy in zip(places, copies, strict=True):
+            _NUMBER.pack_into(self._map, _COPIES_AT + place * _NUMBER.size, copy)
+            self._map[_MARKS_AT + place] = Mark.UNTOUCHED
+            # Last, since with it the place begins to speak.
+            _NUMBER.pack_into(self._map, _CLAIMS_AT + place * _NUMBER.size, claim)
+        return places
 
-    def clear(self) -> None:
-        """The claim is settled in the database: the journal holds nothing."""
-        self._map[_CLAIM_AT : _HEADER.size] = _CLAIM.pack(0, 0)
+    def mark(self, place: int, mark: Mark) -> None:
+        """Note what is known of the copy at this place."""
+        self._map[_MARKS_AT + place] = mark
+
+    def clear(self, places: Iterable[int]) -> None:
+        """These copies are settled in the database: the journal says nothing more of them."""
+        for place in places:
+            _NUMBER.pack_into(self._map, _CLAIMS_AT + place * _NUMBER.size, 0)
+            self._free.append(place)
 
     def close(self) -> None:
         """Let go of the file; an empty journal is removed, so that none piles up."""
-        empty = _CLAIM.unpack_from(self._map, _CLAIM_AT)[1] == 0
-        if empty:
+        if len(self._free) == CAPACITY:
             self.path.unlink(missing_ok=True)
         self._map.close()
         os.close(self._file)
@@ -151,23 +169,22 @@ def _named(boot: str | None) -> bytes:
 
 
 def _is_settled(octets: bytes, named: bytes) -> bool:
-    """Whether a journal of this boot holds nothing: its worker had begun no claim, or had settled it."""
-    if len(octets) != _SIZE:
-        return False
-    magic, boot, _, count = _HEADER.unpack_from(octets)
-    return (magic, boot, count) == (_MAGIC, named, 0)
+    """Whether a journal of this boot holds nothing: its worker had begun no claim, or had settled all."""
+    return _is_of(octets, named) and not any(octets[_CLAIMS_AT:_COPIES_AT])
+
+
+def _is_of(octets: bytes, named: bytes) -> bool:
+    return len(octets) == _SIZE and _HEADER.unpack_from(octets) == (_MAGIC, named)
 
 
 def _read(worker: str, octets: bytes, named: bytes) -> Remains:
-    if _is_settled(octets, named):
-        return Remains(worker, 0, ())
-    magic, boot, claim, count = _HEADER.unpack_from(octets) if len(octets) == _SIZE else (b"", b"", 0, 0)
-    if (magic, boot) != (_MAGIC, named) or not 0 < count <= CAPACITY:
-        return Remains(worker, 0, (), legible=False)
-    marks_at = _HEADER.size + count * _ID.size
-    ids = (_ID.unpack_from(octets, _HEADER.size + index * _ID.size)[0] for index in range(count))
+    if not _is_of(octets, named):
+        return Remains(worker, (), legible=False)
+    claims = struct.unpack_from(f"<{CAPACITY}q", octets, _CLAIMS_AT)
+    copies = struct.unpack_from(f"<{CAPACITY}q", octets, _COPIES_AT)
+    marks = octets[_MARKS_AT:]
     try:
-        marks = tuple(zip(ids, map(Mark, octets[marks_at : marks_at + count]), strict=True))
+        held = (Marked(*each, Mark(mark)) for *each, mark in zip(claims, copies, marks, strict=True) if each[0])
+        return Remains(worker, tuple(held))
     except ValueError:
-        return Remains(worker, 0, (), legible=False)
-    return Remains(worker, claim, marks)
+        return Remains(worker, (), legible=False)

@@ -9,6 +9,7 @@ written only when its own RCPT and DATA were answered well, and the last look at
 comes then. Without PIPELINING each line waits for its reply.
 """
 
+import contextlib
 import socket
 import ssl
 from collections import deque
@@ -81,6 +82,10 @@ class Lane:
         self.ended_because = ""
         self.letters = 0
         self.accepted = 0
+        #: How many it may carry; 0 is no end.
+        self.most_letters = 0
+        #: For the owner: whether it has been told when the socket takes octets again.
+        self.is_watched_for_room = False
         self.ended: deque[Ended] = deque()
         self.deadline = float("inf")
         self._reader = reader
@@ -141,10 +146,8 @@ class Lane:
     def say_quit(self) -> None:
         """Take leave of an idle connection without waiting; whether the server hears it no longer matters."""
         if self.is_idle:
-            try:
+            with contextlib.suppress(OSError):
                 self.socket.send(b"QUIT\r\n")
-            except OSError:
-                pass
         self.close()
 
     def close(self) -> None:
@@ -156,6 +159,8 @@ class Lane:
 
     def _next(self, source: Source) -> Parcel | None:
         """The next letter that this server may be shown; what it may not be shown is answered here."""
+        if 0 < self.most_letters <= self.letters:
+            return None
         while (parcel := source()) is not None:
             try:
                 check_envelope(parcel.envelope)
@@ -392,10 +397,8 @@ class Lane:
     def _lose_writing(self, error: OSError) -> None:
         """A server that stops reading in mid-letter has often said why before it hung up."""
         self._receive()
-        try:
+        with contextlib.suppress(ProtocolError):
             self._hear_last_words()
-        except ProtocolError:
-            pass
         if self.is_open:
             self._lose(f"The connection was lost ({error}).")
 

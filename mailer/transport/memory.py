@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from mailer.core.address import AddressError
 from mailer.core.envelope import Envelope
 from mailer.core.reply import Answer, Reply, Step, parse
-from mailer.transport.payload import check_envelope
-from mailer.transport.relay import RelayFault
+from mailer.transport.lane import Ended, Source
+from mailer.transport.payload import PayloadRefused, check_envelope
+from mailer.transport.relay import FaultKind, RelayFault
 from mailer.transport.session import SessionClosed, nothing
 
 
@@ -101,16 +103,16 @@ class MemorySession:
     def usable(self) -> bool:
         return self._open
 
-    def hand_over(self, envelope: Envelope, before_final_dot: Callable[[], None] = nothing) -> Answer:
+    def hand_over(self, envelope: Envelope, before_content: Callable[[], None] = nothing) -> Answer:
         if not self._open:
             raise SessionClosed("This session is closed. Connect to the relay again.")
         check_envelope(envelope)
         self.messages += 1
         self._relay.handed.append(envelope)
         behaviour = self._relay.next_for(envelope.recipient)
+        if behaviour.step in (Step.BODY, Step.FINAL_DOT):
+            self._call(before_content)
         dot_written = behaviour.step is Step.FINAL_DOT
-        if dot_written:
-            self._call(before_final_dot)
         if behaviour.kept:
             self._relay.caught.append(envelope)
         note = "" if behaviour.reply else "The server hung up."
@@ -122,12 +124,73 @@ class MemorySession:
     def quit(self) -> None:
         self._open = False
 
-    def _call(self, before_final_dot: Callable[[], None]) -> None:
+    def _call(self, before_content: Callable[[], None]) -> None:
         try:
-            before_final_dot()
+            before_content()
         except BaseException:
             self._open = False
             raise
+
+
+class _MayNotGo(Exception):
+    """The last look said no."""
+
+
+class MemoryPool:
+    """What `mailer.transport.pool.Pool` is to a sender: one letter a step, over one session."""
+
+    width = 1
+
+    def __init__(self, relay: MemoryRelay) -> None:
+        self._relay = relay
+        self._session: MemorySession | None = None
+        self._accepted = 0
+        self._fault: RelayFault | None = None
+
+    def step(self, wait: float, source: Source) -> list[Ended]:
+        del wait
+        if self._session is None:
+            try:
+                self._session, self._accepted = self._relay.connect(), 0
+            except RelayFault as fault:
+                self._fault = fault
+                return []
+        parcel = source()
+        if parcel is None:
+            return []
+
+        def look() -> None:
+            if not parcel.may_go():
+                raise _MayNotGo
+
+        try:
+            answer: Answer | None = self._session.hand_over(parcel.envelope, look)
+        except (PayloadRefused, AddressError) as error:
+            answer = Answer(Step.MAIL, Reply(554, "5.6.0", f"Not sent: {error}"), final_dot_written=False)
+        except _MayNotGo:
+            answer = None
+        self._accepted += bool(answer and answer.reply and answer.reply.first_digit == 2)
+        if not self._session.usable:
+            self._part(fruitless=not self._accepted and answer is not None)
+        return [Ended(parcel, answer)]
+
+    def _part(self, *, fruitless: bool) -> None:
+        self._session = None
+        if fruitless:
+            self._fault = RelayFault(
+                "The mail server ended the session.", kind=FaultKind.BUSY, retry_later=True, step=Step.MAIL
+            )
+
+    def take_fault(self) -> RelayFault | None:
+        fault, self._fault = self._fault, None
+        return fault
+
+    def rest(self) -> None:
+        self._session = None
+
+    def drop(self) -> list[Ended]:
+        self._session = None
+        return []
 
 
 def _parse(reply: str) -> Reply:

@@ -24,7 +24,7 @@ from mailer.core.dkim import Signer
 from mailer.core.schedule import LONGEST_SLEEP
 from mailer.house import House
 from mailer.transport.journal import Journal
-from mailer.transport.session import HandsOver
+from mailer.transport.pool import HandsOver, Pool
 from mailer.transport.smtp import connect
 from mailer.worker import chance
 from mailer.worker.bell import Bell
@@ -47,7 +47,7 @@ def run(house: House, tell: Tell = _silent) -> int:
     """Prepare and send what is due until told to stop; 0. `tell` hears, in words and as an event, what happens."""
     relay, signers = relay_of(house.config), signers_of(house.config)
     must_be_signed(house.config, relay, signers)
-    worker = Worker(house, lambda: connect(relay), signers)
+    worker = Worker(house, Pool(lambda: connect(relay).lane, time.monotonic), signers)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, worker.stop_on_signal)
     signal.signal(signal.SIGALRM, _end_as_if_killed)
@@ -63,7 +63,7 @@ class Worker:
     """The two halves of the process, and how they end."""
 
     house: House
-    connect: Callable[[], HandsOver]
+    wire: HandsOver
     signers: Sequence[Signer]
     stopping: bool = False
     #: Set when there may be something to send.
@@ -107,7 +107,7 @@ class Worker:
         return Sender(
             self.house,
             journal,
-            self.connect,
+            self.wire,
             chance.now,
             _ticks,
             chance.handle,
@@ -125,7 +125,7 @@ class Worker:
                     close_old_connections()
                     self.awake.wait(LONGEST_SLEEP)
         finally:
-            sender.rest()
+            self.wire.rest()
 
 
 def _ticks() -> float:

@@ -16,7 +16,7 @@ from mailer.core.envelope import Envelope
 from mailer.house import House
 from mailer.models import Copy, Delivery, Mailing
 from mailer.transport.journal import Journal
-from mailer.transport.memory import Behaviour, MemoryRelay, MemorySession
+from mailer.transport.memory import Behaviour, MemoryPool, MemoryRelay, MemorySession
 from tests.world import NOW, Draw
 
 LETTER = """---
@@ -76,7 +76,7 @@ class Office:
         return Sender(
             self.house,
             self.journal,
-            self.relay.connect,
+            MemoryPool(self.relay),
             lambda: self.now,
             self.tick,
             self.draw.handle,

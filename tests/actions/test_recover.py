@@ -4,6 +4,7 @@ import fcntl
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,7 @@ from mailer.actions.recover import recover
 from mailer.house import House
 from mailer.models import Copy, Event, outbox
 from mailer.models.base import writing
-from mailer.transport import journal as journals
-from mailer.transport.journal import Journal, Mark, Remains
+from mailer.transport.journal import Journal, Mark, Marked, Remains
 from tests.actions.office import Office
 from tests.world import TODAY, anne, join, stream
 
@@ -51,7 +51,7 @@ def test_each_mark_becomes_its_state(office: Office, remains: Callable[[Remains]
             lease=office.now - office.now,
             most=9,
         )
-    remains(Remains("dead", claim, ((ids[0], mark),)))
+    remains(Remains("dead", (Marked(claim, ids[0], mark),)))
     assert recover(office.house, office.now) == 1
     expected = {
         Mark.UNTOUCHED: "queued",
@@ -70,7 +70,7 @@ def test_a_claim_that_is_not_in_the_journal_was_never_begun(office: Office, rema
     issue = crowd(office, 3)
     with writing():
         outbox.claim(office.mailing(issue).pk, "dead", now=office.now, lease=office.now - office.now, most=9)
-    remains(Remains("dead", 0, ()))
+    remains(Remains("dead", ()))
     recover(office.house, office.now)
     assert {row.state for row in Copy.unscoped.all()} == {"queued"}
     office.send_all()
@@ -82,7 +82,7 @@ def test_what_an_illegible_journal_held_is_in_doubt(office: Office, remains: Cal
     issue = crowd(office, 3)
     with writing():
         outbox.claim(office.mailing(issue).pk, "dead", now=office.now, lease=office.now - office.now, most=2)
-    remains(Remains("dead", 0, (), legible=False))
+    remains(Remains("dead", (), legible=False))
     assert recover(office.house, office.now) == 2
     assert sorted(row.state for row in Copy.unscoped.all()) == ["queued", "uncertain", "uncertain"]
     assert Event.unscoped.filter(verb="worker's journal illegible").exists()
@@ -115,14 +115,14 @@ def test_a_report_does_not_invent_what_the_server_said(
     issue = crowd(office, 1)
     with writing():
         claim, ids = outbox.claim(office.mailing(issue).pk, "dead", now=office.now, lease=timedelta(minutes=15), most=1)
-    remains(Remains("dead", claim, ((ids[0], mark),)))
+    remains(Remains("dead", (Marked(claim, ids[0], mark),)))
     recover(office.house, office.now)
     (row,) = reports.without_letter(access.actor_by_email("anne@example.org", TODAY), issue)
     assert row.because == because
 
 
 @pytest.mark.parametrize("nth", [1, 3, 6])
-@pytest.mark.parametrize("moment", ["claimed", "before the letter", "final dot", "answered", "before writing"])
+@pytest.mark.parametrize("moment", ["claimed", "before the letter", "final dot", "answered", "before writing", "written"])
 def test_killed_at_any_moment_nobody_gets_it_twice_and_nobody_is_forgotten(
     house: House, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, nth: int
 ) -> None:
@@ -131,7 +131,7 @@ def test_killed_at_any_moment_nobody_gets_it_twice_and_nobody_is_forgotten(
 
     issue = crowd(office)
     _kill(monkeypatch, office, moment, nth)
-    monkeypatch.setattr(hand_over._Round, "_write_down", lambda *_: None)
+    monkeypatch.setattr(hand_over.Sender, "_let_go", lambda *_: None)
     office.journal.close()
     office.journal = Journal(house.journals, "worker-1")
     with pytest.raises(Killed):
@@ -152,41 +152,29 @@ def test_killed_at_any_moment_nobody_gets_it_twice_and_nobody_is_forgotten(
 
 
 def _kill(monkeypatch: pytest.MonkeyPatch, office: Office, moment: str, nth: int) -> None:
+    """Die at the n-th time of this moment."""
     places: dict[str, tuple[object, str]] = {
         "claimed": (Journal, "begin"),
         "before the letter": (type(office.relay), "next_for"),
         "final dot": (Journal, "mark"),
         "answered": (Journal, "mark"),
-        "before writing": (journals.Journal, "clear"),
+        "before writing": (outbox, "mark_accepted"),
+        "written": (Journal, "clear"),
     }
     where, name = places[moment]
     real = getattr(where, name)
     seen = [0]
 
-    def dying(self: object, *args: object) -> object:
-        if moment in {"final dot", "answered"} and (args[1] is Mark.FINAL_DOT) != (moment == "final dot"):
-            return real(self, *args)
+    def dying(*args: Any) -> object:
+        if moment in {"final dot", "answered"} and (args[2] is Mark.FINAL_DOT) != (moment == "final dot"):
+            return real(*args)
+        if moment in {"before writing", "written"} and not any(args[0 if moment == "before writing" else 1 :]):
+            return real(*args)
         seen[0] += 1
-        due = 1 if moment in {"claimed", "before writing"} else nth
-        if seen[0] < due:
-            return real(self, *args)
+        if seen[0] < (1 if moment == "claimed" else nth):
+            return real(*args)
         if moment in {"final dot", "answered"}:
-            real(self, *args)
+            real(*args)
         raise Killed
 
-    if moment == "before writing":
-        # Killed when the last letter was answered and before anything reached the database.
-        from mailer.actions import hand_over
-
-        monkeypatch.setattr(hand_over._Round, "_rest_if_useless", lambda _: None)
-        monkeypatch.setattr(hand_over._Round, "run", _run_and_die(hand_over._Round.run))
-        return
     monkeypatch.setattr(where, name, dying)
-
-
-def _run_and_die(run: Callable[[object], bool]) -> Callable[[object], bool]:
-    def dying(self: object) -> bool:
-        run(self)
-        raise Killed
-
-    return dying

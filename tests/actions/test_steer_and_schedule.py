@@ -112,7 +112,7 @@ def test_an_issue_that_some_already_have_is_not_sent_again(office: Office, end: 
     chair = anne()
     issue = office.begun(chair)
     halt: Callable[..., None] = cancel if end == "cancel" else stop
-    office.relay.meanwhile[2] = lambda: halt(chair, office.house, issue, office.now)
+    office.relay.meanwhile[3] = lambda: halt(chair, office.house, issue, office.now)
     office.send_all()
     if end == "miss":
         office.now = office.mailing(issue).not_after

@@ -1,0 +1,252 @@
+"""What a worker holds: batches, each one claim, with those still to go, those on the way and those answered.
+
+A letter is made just before it is handed over. Whoever leaves meanwhile is taken off the batch, and a letter that was
+announced already, but whose content was not written, is not written (standards L8, P8).
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from mailer.actions.keep_time import rule_now
+from mailer.actions.settle import Settled, held_in_a_row, pause_if_all_are_held, settle
+from mailer.core.delivery import CopyState, Judged, judge, not_sent
+from mailer.core.envelope import Envelope
+from mailer.core.errors import MailerError
+from mailer.core.reply import Answer
+from mailer.models import Copy, Mailing, Outgoing, outbox, preparing, recheck, steering
+from mailer.models.base import writing
+from mailer.models.changes import is_about_everyone, touched_on
+from mailer.models.outbox import Claimed, signed
+from mailer.models.site import Counter, current
+from mailer.transport.journal import Mark
+
+if TYPE_CHECKING:
+    from mailer.actions.hand_over import Sender
+
+_MARKS = {2: Mark.ACCEPTED, 4: Mark.NOT_NOW, 5: Mark.REFUSED}
+
+
+@dataclass(slots=True, eq=False)
+class Letter:
+    """One letter on its way: what the wire is given (`mailer.transport.lane.Parcel`)."""
+
+    batch: "Batch"
+    claimed: Claimed
+    envelope: Envelope
+
+    def may_go(self) -> bool:
+        """The last look before its content is written; from then on the journal says so."""
+        return self.batch.begin(self.claimed)
+
+
+@dataclass(eq=False)
+class Batch(ABC):
+    """One claim. `kept_at` are the ticks at which it was last renewed; `checked_to` the change it was checked up to."""
+
+    sender: "Sender"
+    number: int
+    waiting: deque[Claimed]
+    kept_at: float
+    checked_to: int
+    table: type[Outgoing] = Copy
+    places: dict[int, int] = field(default_factory=dict)
+    #: Announced to the server, content not begun.
+    opening: dict[int, Claimed] = field(default_factory=dict)
+    #: Content begun, no answer yet: if nothing more is heard, each of these is in doubt.
+    begun: dict[int, Claimed] = field(default_factory=dict)
+    answered: list[Settled] = field(default_factory=list)
+    untouched: set[int] = field(default_factory=set)
+
+    @property
+    def on_the_way(self) -> int:
+        """Letters in the hands of the wire."""
+        return len(self.opening) + len(self.begun)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it waits, is on its way, or is still to be written down."""
+        return not (self.waiting or self.opening or self.begun or self.answered or self.untouched)
+
+    def enter(self) -> None:
+        """Into the journal, when the claim is durable and before anything is said to a server."""
+        ids = [claimed.copy for claimed in self.waiting]
+        # Notices have numbers of their own: below zero they are told apart from copies.
+        sign = 1 if self.table is Copy else -1
+        self.places = dict(zip(ids, self.sender.journal.begin(self.number, [sign * i for i in ids]), strict=True))
+
+    def next_letter(self) -> Letter | None:
+        """The next letter, made now; one that cannot be made is answered here and waits for a person."""
+        while self.waiting:
+            claimed = self.waiting.popleft()
+            try:
+                letter = Letter(self, claimed, self.envelope(claimed))
+            except MailerError as error:
+                self._decide(claimed, not_sent(error))
+                continue
+            self.opening[claimed.copy] = claimed
+            return letter
+        return None
+
+    def begin(self, claimed: Claimed) -> bool:
+        """Whether its content may be written now: nobody stopped, nobody on it left since it was announced."""
+        self.sender.look_around()
+        if self.sender.stopping() or self.opening.pop(claimed.copy, None) != claimed:
+            return False
+        self.sender.journal.mark(self.places[claimed.copy], Mark.FINAL_DOT)
+        self.begun[claimed.copy] = claimed
+        return True
+
+    def heard(self, claimed: Claimed, answer: Answer | None) -> None:
+        """What became of a letter; None: it was not tried."""
+        number = claimed.copy
+        self.opening.pop(number, None)
+        self.begun.pop(number, None)
+        if answer is None:
+            self.sender.journal.mark(self.places[number], Mark.UNTOUCHED)
+            self.untouched.add(number)
+        else:
+            self._decide(claimed, answer)
+
+    def _decide(self, claimed: Claimed, answer: Answer) -> None:
+        if answer.reply is not None:
+            self.sender.journal.mark(self.places[claimed.copy], _MARKS[answer.reply.code // 100])
+        elif not answer.final_dot_written:
+            self.sender.journal.mark(self.places[claimed.copy], Mark.UNTOUCHED)
+        self.answered.append(Settled(claimed, judge(answer), self.sender.clock()))
+
+    def abandon(self) -> None:
+        """Send nothing more of it: what is not on its way goes back."""
+        self.untouched.update(claimed.copy for claimed in self.waiting)
+        self.waiting.clear()
+
+    def doubt(self) -> None:
+        """The wire is gone: what was begun is in doubt, what was only announced was not tried."""
+        self.abandon()
+        self.untouched.update(self.opening)
+        self.opening.clear()
+        doubt = Judged(CopyState.UNCERTAIN, None, None)
+        self.answered += [Settled(claimed, doubt, self.sender.clock()) for claimed in self.begun.values()]
+        self.begun.clear()
+
+    def write_down(self) -> list[int]:
+        """All that is known, inside `writing()`; the journal's places that may be freed once that is durable."""
+        settled = [result.copy.copy for result in self.answered]
+        self.settle(self.answered)
+        self.give_back(self.untouched)
+        places = [self.places[number] for number in (*settled, *self.untouched)]
+        self.answered, self.untouched = [], set()
+        return places
+
+    def is_ours(self, ticks: float) -> bool:
+        """Whether nobody can have called the claim lost; it is renewed in good time."""
+        age, lease = ticks - self.kept_at, self.sender.lease
+        if age >= lease.total_seconds():
+            return False
+        if age >= lease.total_seconds() / 3:
+            self.kept_at = ticks
+            with writing():
+                # None: it was called lost meanwhile, and its rows are no longer ours to send.
+                return outbox.renew(self.table, self.number, self.sender.clock() + lease) > 0
+        return True
+
+    @property
+    def is_in_time(self) -> bool:
+        """Whether it may still be sent at this hour."""
+        return True
+
+    @abstractmethod
+    def envelope(self, claimed: Claimed) -> Envelope:
+        """The letter as octets."""
+
+    @abstractmethod
+    def check_again(self, changes: int) -> None:
+        """`changes` has moved: take out whoever may not be written to any more."""
+
+    @abstractmethod
+    def settle(self, results: Sequence[Settled]) -> None:
+        """Write the answers down."""
+
+    def give_back(self, rows: Iterable[int]) -> None:
+        """Return what was not tried to the queue."""
+        outbox.give_back(self.table, rows, self.number)
+
+
+@dataclass(eq=False)
+class MailingBatch(Batch):
+    """Copies of one mailing."""
+
+    mailing: Mailing = field(kw_only=True)
+
+    @classmethod
+    def claim(cls, sender: "Sender", mailing: Mailing, most: int) -> "MailingBatch | None":
+        """Claim and check in one transaction, inside `writing()`: only who may be written to now is in hand (P8)."""
+        now, kept_at = sender.clock(), sender.ticks()
+        # Read before anything is judged: whatever changes from here on will be noticed.
+        changes = current(Counter.CHANGES)
+        number, ids = outbox.claim(mailing.pk, sender.journal.worker, now=now, lease=sender.lease, most=most)
+        if not number:
+            return None
+        batch = cls(sender, number, deque(), kept_at, changes, mailing=mailing)
+        batch.check_since_the_start(ids, now)
+        held = outbox.held_by(number)
+        missing = set(ids) - {claimed.copy for claimed in held}
+        if missing:
+            recheck.withdraw_empty(missing)
+        batch.waiting.extend(held)
+        return batch
+
+    def check_since_the_start(self, ids: Sequence[int], now: datetime) -> None:
+        """Everyone was checked as a whole when the mailing started: now those whom something has touched since."""
+        mailing = self.mailing
+        since, today = mailing.checked_at_change, self.sender.house.today(now)
+        if since is None or mailing.checked_on != today or is_about_everyone(since, self.checked_to):
+            self._check(ids, now)
+        elif touched := touched_on(ids, since):
+            self._check(touched, now)
+
+    def _check(self, copies: Iterable[int], now: datetime) -> None:
+        """Of those on these copies: who has moved goes on another copy, who may not be written to on none."""
+        house, mailing, ids = self.sender.house, self.mailing, list(copies)
+        rule = rule_now(house, mailing, now)
+        preparing.follow_moves(mailing.pk, lambda: signed(self.sender.draw()), ids)
+        # Not the whole claim: a letter that was handed over is not taken back, though its answer is not written yet.
+        riding = recheck.carried_by_claim(self.number).filter(copy__in=ids)
+        recheck.withdraw_those_out(riding, rule, house.today(now), house.allow_list)
+
+    def check_again(self, changes: int) -> None:
+        before, self.checked_to = self.checked_to, changes
+        ids = [*(claimed.copy for claimed in self.waiting), *self.opening]
+        everyone = is_about_everyone(before, changes)
+        touched = ids if everyone else touched_on(ids, before)
+        if not ids or not (touched or everyone):
+            return
+        with writing():
+            if not steering.is_sending(self.mailing.pk):
+                self.opening.clear()
+                self.abandon()
+                return
+            self._check(touched, self.sender.clock())
+            fresh = {claimed.copy: claimed for claimed in outbox.held_by(self.number)}
+        # To give back what was withdrawn changes nothing, and frees its place in the journal.
+        self.untouched.update(claimed.copy for claimed in self.waiting if claimed.copy not in fresh)
+        self.waiting = deque(fresh[claimed.copy] for claimed in self.waiting if claimed.copy in fresh)
+        # Who rides on it has changed since it was announced: it is taken back, and made anew later.
+        self.opening = {number: claimed for number, claimed in self.opening.items() if fresh.get(number) == claimed}
+
+    @property
+    def is_in_time(self) -> bool:
+        return self.sender.clock() < self.mailing.not_after
+
+    def envelope(self, claimed: Claimed) -> Envelope:
+        return self.sender.envelope(self.mailing, claimed)
+
+    def settle(self, results: Sequence[Settled]) -> None:
+        number, held = self.mailing.pk, self.sender.held_in_a_row
+        settle(self.sender.house, self.mailing, self.number, self.sender.journal.worker, results)
+        held[number] = held_in_a_row(held[number], results)
+        if pause_if_all_are_held(self.mailing, held[number], results):
+            held[number] = 0
