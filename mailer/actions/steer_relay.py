@@ -1,6 +1,6 @@
 """What becomes of a relay that fails, and how a person lets it go on (standards T5, T14, T17, T19).
 
-Contract, for the sender: `failed` when no session came about, `heard` for each answer at MAIL or before, `is_well` when
+Contract, for the sender: `failed` when no session came about, `heard` for each answer that is not 2xx, `is_well` when
 a session came about with a relay that `was_ill`. A refused login waits for a person or for other credentials, since
 trying on may lock the account; everything else passes by itself.
 """
@@ -14,6 +14,7 @@ from mailer.core.errors import MailerError
 from mailer.core.limits import Limits, Used, kept
 from mailer.core.reply import Answer
 from mailer.core.throttle import RELAY_REST, Backoff, Slows, slows
+from mailer.core.verdict import Class, classify
 from mailer.house import House
 from mailer.models import RelayState, destination, quota, relay_state, workload
 from mailer.models.base import writing
@@ -22,6 +23,8 @@ from mailer.transport.relay import FaultKind, RelayFault
 
 #: A certificate is not renewed within a minute, and each try tells whoever listens on the line that we are here.
 _TLS_REST = Backoff(timedelta(minutes=15), timedelta(minutes=15))
+#: A relay's own quota renews with the hour or with the day; until then each letter would be refused by itself.
+_QUOTA_REST = Backoff(timedelta(hours=1), timedelta(hours=4))
 #: RFC 4954 section 6: no waiting mends a refused login, one that needs encryption, or a password that must be changed.
 _LOGIN_REFUSED = frozenset({432, 530, 534, 535, 538})
 #: Google and Microsoft call who sends close to so many a day to their people a bulk sender (standards D13).
@@ -84,15 +87,17 @@ def failed(house: House, name: str, fault: RelayFault, now: datetime) -> None:
 def heard(house: House, name: str, answer: Answer, now: datetime) -> bool:
     """An answer that is about the relay itself and not about a letter; False if it is not."""
     reply = answer.reply
-    if reply is None:
+    if reply is None or reply.first_digit == 2:
         return False
     if reply.code in _LOGIN_REFUSED:
         _note(house, name, FaultKind.AUTH, str(reply), now, None)
-        return True
-    if slows(answer.step, reply) is Slows.RELAY:
+    elif classify(reply.code, reply.status, reply.text) is Class.QUOTA:
+        _note(house, name, FaultKind.BUSY, str(reply), now, _QUOTA_REST)
+    elif slows(answer.step, reply) is Slows.RELAY:
         _note(house, name, FaultKind.BUSY, str(reply), now, RELAY_REST)
-        return True
-    return False
+    else:
+        return False
+    return True
 
 
 def is_well(name: str, now: datetime) -> None:

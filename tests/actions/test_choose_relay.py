@@ -111,12 +111,23 @@ def test_tls_is_tried_again_every_quarter_of_an_hour(house: House) -> None:
         )
 
 
-def test_what_is_said_to_mail_may_be_about_the_relay(house: House) -> None:
-    def answer(step: Step, said: str) -> Answer:
-        return Answer(step, parse(f"{said}\r\n".encode()), final_dot_written=False)
+def answer(step: Step, said: str) -> Answer:
+    return Answer(step, parse(f"{said}\r\n".encode()), final_dot_written=step is Step.FINAL_DOT)
 
+
+def test_a_relay_whose_quota_is_used_up_rests_and_another_takes_over(house: House) -> None:
+    assert heard(house, "smtp", answer(Step.FINAL_DOT, "550 5.4.5 Daily user sending limit exceeded"), NOW)
+    assert relay_for(house, OURS, NOW) == Waiting(
+        NOW + 60 * MINUTE, "The relay smtp: 550 5.4.5 Daily user sending limit exceeded"
+    )
+    assert name_at(with_relays(house, spare("spare"))) == "spare"
+
+
+def test_what_is_said_to_mail_may_be_about_the_relay(house: House) -> None:
     assert not heard(house, "smtp", answer(Step.RCPT, "450 4.2.0 Busy"), NOW)
     assert not heard(house, "smtp", answer(Step.RCPT, "421 4.7.0 Too many"), NOW)
+    assert not heard(house, "smtp", answer(Step.RCPT, "552 5.2.2 Over quota"), NOW)
+    assert not heard(house, "smtp", answer(Step.FINAL_DOT, "250 2.0.0 Too many thanks"), NOW)
     assert not heard(house, "smtp", Answer(Step.MAIL, None, final_dot_written=False), NOW)
     assert name_at(house) == "smtp"
     assert heard(house, "smtp", answer(Step.MAIL, "421 4.7.0 Too many messages"), NOW)
