@@ -1,0 +1,151 @@
+"""The watch over the site: what is so rings, what is over rings no more, and a wrong clock starts nothing."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from mailer.actions import watch_site
+from mailer.actions.pulse import Pulse
+from mailer.actions.raise_alarm import raise_alarm
+from mailer.core.alarm import AGAIN, AlarmKind
+from mailer.core.mailing import MailingState
+from mailer.core.watch import Clocks, SignOfLife, WorkerState
+from mailer.house import House
+from mailer.models import Mailing, WorkerRow, alarm
+from tests.actions.alarms import DISK, HOST, ringing
+from tests.models.rows import copy_row, mailing_row
+from tests.world import NOW, anne
+
+pytestmark = pytest.mark.django_db
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The octets that are free; a test may change them."""
+    free = [1 << 40]
+    monkeypatch.setattr(watch_site, "free_octets", lambda _: free[0])
+    return free
+
+
+def pulse(name: str = "host-a-1", at: datetime = NOW, host: str = HOST) -> Pulse:
+    beating = Pulse(SignOfLife(name, host, 1, "0.1.0", at))
+    beating.beat(at)
+    return beating
+
+
+def watch(house: House, now: datetime = NOW) -> list[tuple[str, str]]:
+    watch_site.watch_site(house, HOST, now)
+    return ringing()
+
+
+def waiting(house: House) -> Mailing:
+    mailing = mailing_row(house, MailingState.SENDING)
+    copy_row(mailing, "queued")
+    return mailing
+
+
+def test_no_worker_is_an_alarm_only_while_something_waits(house: House, room: list[int]) -> None:
+    pulse(at=NOW - timedelta(hours=2))
+    assert watch(house) == []
+    waiting(house)
+    assert watch(house) == [(AlarmKind.NO_WORKER, "")]
+    assert alarm.ringing()[0].words == "No worker was seen since 08:00, and something is due."
+    alive = pulse("host-a-2")
+    assert watch(house) == []
+    alive.end()
+    assert watch(house) == [(AlarmKind.NO_WORKER, "")]
+
+
+def test_the_pages_notice_that_no_worker_lives(house: House) -> None:
+    waiting(house)
+    watch_site.watch_workers(house, NOW)
+    assert ringing() == [(AlarmKind.NO_WORKER, "")]
+
+
+def test_workers_that_live_and_move_nothing_are_a_backlog_unless_they_say_why(house: House, room: list[int]) -> None:
+    waiting(house)
+    started = NOW - 20 * MINUTE
+    worker = pulse(at=started)
+    worker.handed(1, NOW - 16 * MINUTE)
+    worker.beat(NOW)
+    assert watch(house) == [(AlarmKind.BACKLOG, "")]
+    worker.is_now(WorkerState.WAITING, "quiet hours")
+    worker.beat(NOW + MINUTE)
+    assert watch(house, NOW + MINUTE) == []
+    worker.is_now(WorkerState.WORKING)
+    worker.handed(1, NOW + 2 * MINUTE)
+    worker.beat(NOW + 2 * MINUTE)
+    assert watch(house, NOW + 2 * MINUTE) == []
+
+
+def test_a_mailing_that_paused_rings_until_somebody_moves_it(house: House, room: list[int]) -> None:
+    mailing = mailing_row(house, MailingState.PAUSED, state_reason="The mail server: 535 5.7.8")
+    assert watch(house) == [(AlarmKind.MAILING_PAUSED, str(mailing.pk))]
+    assert alarm.ringing()[0].words == f"Mailing {mailing.pk}: The mail server: 535 5.7.8"
+    Mailing.unscoped.update(state=MailingState.CANCELLED)
+    assert watch(house) == []
+
+
+def test_a_disk_that_is_nearly_full_is_its_hosts_own_affair(house: House, room: list[int]) -> None:
+    pulse("host-b-1", host="host-b")
+    raise_alarm(DISK, "host-b", "", NOW)
+    room[0] = 150_000_000
+    assert watch_site.disk_is_low(house) == "About 150 MB are free; sending waits until there are 200 MB."
+    assert watch(house) == [(DISK, "host-b"), (DISK, HOST)]
+    room[0] = 200_000_000
+    assert watch_site.disk_is_low(house) is None
+    assert watch(house) == [(DISK, "host-b")]
+    WorkerRow.unscoped.all().delete()
+    assert watch(house) == [], "nobody will ever say that a host which left has room again"
+
+
+def test_a_restored_database_rings_for_a_day_and_while_anything_stands_stopped(house: House, room: list[int]) -> None:
+    raise_alarm(AlarmKind.RESTORED, "", "", NOW)
+    mailing_row(house, MailingState.STOPPED)
+    assert watch(house) == [(AlarmKind.RESTORED, "")]
+    assert watch(house, NOW + AGAIN) == [(AlarmKind.RESTORED, "")]
+    Mailing.unscoped.update(state=MailingState.CANCELLED)
+    assert watch(house, NOW + AGAIN - MINUTE) == [(AlarmKind.RESTORED, "")]
+    assert watch(house, NOW + AGAIN) == []
+
+
+def off(now: datetime, then: Clocks | None = None) -> str | None:
+    look = Clocks(now, 1000.0)
+    return watch_site.clock_is_off(then or look, look)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> list[datetime | None]:
+    """What the database's server says of the time."""
+    says: list[datetime | None] = [None]
+    monkeypatch.setattr(watch_site.clock, "of_the_server", lambda: says[0])
+    return says
+
+
+def test_a_clock_before_the_newest_line_of_the_audit_log_is_wrong(server: list[datetime | None]) -> None:
+    anne()
+    assert off(NOW) is None
+    assert "2 hours earlier" in str(off(NOW - timedelta(hours=2)))
+
+
+def test_what_a_wrong_clock_wrote_is_not_believed_once_somebody_says_that_this_one_is_right(
+    server: list[datetime | None],
+) -> None:
+    chair = anne()
+    right = NOW - timedelta(days=3000)
+    watch_site.follow_clock(HOST, off(right), right)
+    assert ringing() == [(AlarmKind.CLOCK_OFF, HOST)]
+    assert off(right) is not None, "the event of the alarm itself proves nothing"
+    watch_site.confirm_clock(chair, right)
+    assert off(right) is None
+    watch_site.follow_clock(HOST, None, right)
+    assert ringing() == []
+    raise_alarm(DISK, HOST, "", NOW)
+    anne()
+    assert off(right) is not None, "what is written later counts again"
+
+
+def test_the_database_server_settles_who_is_wrong(server: list[datetime | None]) -> None:
+    server[0] = NOW + timedelta(hours=1)
+    assert "behind the clock of the database" in str(off(NOW))
