@@ -10,8 +10,6 @@ from mailer.core.aim import aim
 from mailer.core.audience import IN_WORDS, NotACandidate, Out, Reason, Rule, Unmailable, decide
 from mailer.core.delivery import CopyState, Outcome
 from mailer.core.errors import MailerError
-from mailer.core.mailing import MailingState
-from mailer.core.progress import WINDOW, Progress, largest, per_second
 from mailer.core.schedule import describe
 from mailer.house import House
 from mailer.models import Mailing, facts_of, figures, recheck
@@ -53,67 +51,7 @@ def issue_report(actor: Actor, house: House, number: int) -> IssueReport:
     issue = access.issue(actor, number)
     rows = figures.mailings_of_issue(issue.pk)
     subject = figures.subject_of(issue.pk)
-    return IssueReport(issue.pk, subject, issue.state, tuple(_figures(house, row) for row in rows))
-
-
-@dataclass(frozen=True, slots=True)
-class MailingStatus:
-    """How one sending stands: its figures, in parts, and when it ends."""
-
-    figures: MailingFigures
-    regions: Mapping[str, Mapping[str, int]]
-    domains: Mapping[str, Mapping[str, int]]
-    progress: Progress
-    ends: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class IssueStatus:
-    """How an issue's sendings stand."""
-
-    issue: int
-    subject: str
-    state: str
-    mailings: tuple[MailingStatus, ...]
-
-
-def issue_status(actor: Actor, house: House, number: int, now: datetime) -> IssueStatus:
-    """How an issue the actor may see stands now; of people in two regions, only the actor's own count."""
-    issue = access.issue(actor, number)
-    rows = figures.mailings_of_issue(issue.pk)
-    subject = figures.subject_of(issue.pk)
-    return IssueStatus(issue.pk, subject, issue.state, tuple(_status(actor, house, row, now) for row in rows))
-
-
-def _status(actor: Actor, house: House, mailing: Mailing, now: datetime) -> MailingStatus:
-    moving = progress_of(mailing, now)
-    reach = Rule.from_json(mailing.rule).narrowed(actor.scope.regions).regions
-    return MailingStatus(
-        _figures(house, mailing),
-        figures.by_region(mailing.pk, house.today(now), reach),
-        largest(figures.by_domain(mailing.pk)),
-        moving,
-        moving.end(now, house.zone, mailing.not_after),
-    )
-
-
-def progress_of(mailing: Mailing, now: datetime) -> Progress:
-    """How far a sending is, and how fast it goes."""
-    done, total = figures.progress(mailing.pk)
-    if mailing.state != MailingState.SENDING or mailing.started_at is None:
-        return Progress(done, total)
-    return Progress(done, total, per_second(figures.decided_since(mailing.pk, now - WINDOW), now, mailing.started_at))
-
-
-def newest_progress(actor: Actor, number: int) -> tuple[bool, int, int]:
-    """Of an issue's newest sending: whether it is still to end by itself, the copies decided, and all."""
-    rows = figures.mailings_of_issue(access.issue(actor, number).pk)
-    if not rows:
-        return False, 0, 0
-    return rows[-1].state in _MOVING, *figures.progress(rows[-1].pk)
-
-
-_MOVING = (MailingState.SCHEDULED, MailingState.PREPARING, MailingState.SENDING)
+    return IssueReport(issue.pk, subject, issue.state, tuple(mailing_figures(house, row) for row in rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +89,8 @@ def _because(outcome: str, detail: str) -> str:
     return f"{words}: {detail}" if detail and outcome != CopyState.BOUNCED else words
 
 
-def _figures(house: House, mailing: Mailing) -> MailingFigures:
+def mailing_figures(house: House, mailing: Mailing) -> MailingFigures:
+    """One sending in numbers; whoever calls this has asked the gate for the mailing."""
     outcomes = figures.outcomes(mailing.pk)
     return MailingFigures(
         list=mailing.issue.mailing_list.slug,
