@@ -1,0 +1,222 @@
+"""What was written down is carried out once, in whatever state the files are (standards U7, U13, U14)."""
+
+import dataclasses
+import logging
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mailer.actions.leave import Extent, leave, undo
+from mailer.actions.replay_departures import (
+    DeparturesUnreadable,
+    departures_waiting,
+    forget_old_departures,
+    replay_departures,
+)
+from mailer.actions.write_down import departures, write_down
+from mailer.core.consent import Channel
+from mailer.core.departing import Act, Departure, NewerLine, Person
+from mailer.core.departing import _checksum as checksum
+from mailer.house import House
+from mailer.models import CarriedOut, ConsentEntry, Event, Member, ReadTo, Subscription, Suppression
+from mailer.models.outbox import unsigned
+from tests.actions.office import Office, copy_to, leave_token
+from tests.world import anne, consent, join, stream
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ann(office: Office) -> Member:
+    ann = join(office.house, "Ann Smith", "ann@example.org", consents=[stream(office.house)])
+    office.begun(anne())
+    office.send_all()
+    return ann
+
+
+@pytest.fixture
+def departure(office: Office, ann: Member) -> Departure:
+    """Ann leaves the list while the database is away."""
+    return left(office)
+
+
+def left(office: Office, seed: int = 5, **values: object) -> Departure:
+    handle = unsigned(copy_to("ann@example.org").handle)
+    made = Departure(seed, Act.LEAVE, handle, office.now - timedelta(minutes=1), Channel.ONE_CLICK)
+    return dataclasses.replace(made, **values)  # type: ignore[arg-type]
+
+
+def folder(office: Office) -> Path:
+    return office.house.config.data.departures
+
+
+def file(office: Office) -> Path:
+    (name,) = departures(office.house).sizes()
+    return folder(office) / name
+
+
+def is_on(member: Member, house: House) -> bool:
+    return Subscription.unscoped.get(member=member, stream=stream(house)).state == "active"
+
+
+def start_again(office: Office) -> None:
+    """A process remembers nothing of what another one read."""
+    departures(office.house).forget()
+
+
+def test_a_line_is_carried_out_once_with_its_own_time(office: Office, ann: Member, departure: Departure) -> None:
+    house = office.house
+    assert not departures_waiting(house)
+    write_down(house, departure, office.now)
+    assert departures_waiting(house)
+    assert [replay_departures(house, office.now) for _ in range(3)] == [1, 0, 0]
+    start_again(office)
+    assert replay_departures(house, office.now) == 0
+    line = ConsentEntry.unscoped.get(subject=ann.subject, kind="withdrawn")
+    assert (line.at, line.recorded_at, line.channel) == (departure.at, office.now, Channel.ONE_CLICK)
+    assert Event.unscoped.get(verb="left").details["asked_at"] == departure.at.isoformat()
+
+
+def test_without_a_file_there_is_nothing_to_do(office: Office) -> None:
+    assert not departures_waiting(office.house)
+    assert replay_departures(office.house, office.now) == 0
+
+
+def test_who_left_by_the_page_is_not_carried_out_again(office: Office, ann: Member) -> None:
+    token = leave_token(office.relay.caught[0])
+    leave(office.house, token, Extent.THIS, Channel.PAGE, now=office.now, draw=office.draw.handle)
+    assert replay_departures(office.house, office.now + timedelta(hours=1)) == 0
+    assert not departures_waiting(office.house)
+    assert Event.unscoped.filter(verb="left").count() == 1
+
+
+def test_a_second_click_that_changes_nothing_writes_nothing(office: Office, ann: Member) -> None:
+    token = leave_token(office.relay.caught[0])
+    for _ in range(3):
+        leave(office.house, token, Extent.THIS, Channel.PAGE, now=office.now, draw=office.draw.handle)
+    assert file(office).read_bytes().count(b"leave") == 1
+
+
+def test_a_page_whose_line_a_sender_carried_out_first_offers_the_way_back_all_the_same(
+    office: Office, ann: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(house: House, what: Departure, now: datetime) -> bool:
+        written = write_down(house, what, now)
+        assert replay_departures(house, now) == 1
+        return written
+
+    monkeypatch.setattr("mailer.actions.leave.write_down", meanwhile)
+    token = leave_token(office.relay.caught[0])
+    done = leave(office.house, token, Extent.THIS, Channel.PAGE, now=office.now, draw=office.draw.handle)
+    assert done is not None
+    assert done.changed
+    assert undo(office.house, done.undo, now=office.now + timedelta(minutes=1)) == "done"
+    assert is_on(ann, office.house)
+
+
+def test_a_consent_that_was_given_since_stands(office: Office, ann: Member, departure: Departure) -> None:
+    write_down(office.house, departure, office.now)
+    consent(office.house, ann, stream(office.house), departure.at + timedelta(seconds=1))
+    assert replay_departures(office.house, office.now) == 0
+    assert is_on(ann, office.house)
+
+
+def test_who_left_and_came_back_is_back_whatever_is_read_again(office: Office, ann: Member) -> None:
+    house, token = office.house, leave_token(office.relay.caught[0])
+    done = leave(house, token, Extent.EVERYTHING, Channel.PAGE, now=office.now, draw=office.draw.handle)
+    assert done is not None
+    undo(house, done.undo, now=office.now + timedelta(minutes=1))
+    ReadTo.unscoped.all().delete()
+    start_again(office)
+    assert replay_departures(house, office.now + timedelta(hours=1)) == 0
+    assert is_on(ann, house)
+    assert not Suppression.unscoped.exists()
+
+
+def test_a_torn_line_is_told_of_and_passed_over(
+    office: Office, ann: Member, departure: Departure, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_down(office.house, left(office, seed=6, handle=1), office.now)
+    with file(office).open("ab") as stream_:
+        stream_.write(b"\n" + departure.line()[:100])
+    write_down(office.house, departure, office.now)
+    with caplog.at_level(logging.ERROR, logger="mailer.leaving"):
+        assert replay_departures(office.house, office.now) == 1
+    assert "not written to its end" in caplog.text
+    assert not is_on(ann, office.house)
+
+
+def test_a_line_of_a_newer_version_lets_nothing_be_sent(office: Office, ann: Member) -> None:
+    body = b"2 whatever comes"
+    departures(office.house).append(body + b" " + checksum(body), office.now.date())
+    for _ in range(2):
+        with pytest.raises(NewerLine, match="Nothing is sent"):
+            replay_departures(office.house, office.now)
+        assert departures_waiting(office.house)
+
+
+def test_a_file_that_cannot_be_read_lets_nothing_be_sent(office: Office) -> None:
+    (folder(office) / "2026-11-0123456789abcdef.departures").mkdir(parents=True)
+    with pytest.raises(DeparturesUnreadable, match="nothing is sent"):
+        replay_departures(office.house, office.now)
+
+
+def test_a_folder_that_cannot_be_read_lets_nothing_be_sent(office: Office) -> None:
+    folder(office).parent.mkdir(parents=True, exist_ok=True)
+    folder(office).touch()
+    try:
+        with pytest.raises(DeparturesUnreadable, match="nothing is sent"):
+            departures_waiting(office.house)
+    finally:
+        folder(office).unlink()
+
+
+def test_a_start_reads_on_where_the_database_says(office: Office, departure: Departure) -> None:
+    write_down(office.house, departure, office.now)
+    replay_departures(office.house, office.now)
+    assert ReadTo.unscoped.get().offset == file(office).stat().st_size
+    file(office).write_bytes(b"x" * (file(office).stat().st_size - 17) + file(office).read_bytes()[-17:])
+    start_again(office)
+    assert replay_departures(office.house, office.now) == 0, "what is done is not read again"
+
+
+def test_a_file_that_is_another_one_is_read_from_its_beginning(office: Office, ann: Member) -> None:
+    write_down(office.house, left(office, seed=1, handle=2), office.now)
+    replay_departures(office.house, office.now)
+    other = b"\n" + left(office, seed=3).line() + b"\n"
+    file(office).write_bytes(other + b"\n" + left(office, seed=4, handle=2).line() + b"\n")
+    start_again(office)
+    assert replay_departures(office.house, office.now) == 1
+    assert not is_on(ann, office.house)
+
+
+def test_a_file_that_became_shorter_is_read_from_its_beginning(office: Office, ann: Member) -> None:
+    for seed in (1, 2):
+        write_down(office.house, left(office, seed=seed, handle=2), office.now)
+    replay_departures(office.house, office.now)
+    file(office).write_bytes(b"\n" + left(office, seed=3).line() + b"\n")
+    assert replay_departures(office.house, office.now) == 1
+    assert not is_on(ann, office.house)
+
+
+def test_old_files_go_with_what_was_remembered_of_them(office: Office, departure: Departure) -> None:
+    house, kept = office.house, office.house.config.data.keep_departures_days
+    write_down(house, departure, office.now)
+    end_of_month = office.now + timedelta(days=11)
+    forget_old_departures(house, end_of_month + timedelta(days=kept))
+    assert len(departures(house).sizes()) == 1, "not before all of it is carried out"
+    replay_departures(house, office.now)
+    forget_old_departures(house, end_of_month + timedelta(days=kept - 2))
+    assert len(departures(house).sizes()) == 1
+    forget_old_departures(house, end_of_month + timedelta(days=kept + 32))
+    assert departures(house).sizes() == {}
+    assert not ReadTo.unscoped.exists()
+    assert not CarriedOut.unscoped.exists()
+
+
+def test_a_line_that_names_people_is_understood_without_its_letter(office: Office, ann: Member) -> None:
+    named = left(office, handle=77, streams=(stream(office.house),), people=(Person(ann.subject, "x"),))
+    write_down(office.house, named, office.now)
+    assert replay_departures(office.house, office.now) == 1
+    assert not is_on(ann, office.house)
