@@ -114,9 +114,10 @@ def rule(
     permanent = (agreed[0] if agreed else str(digit)) != "4"
     if permanent and phrases.never_takes_mail(text):
         return phrases.NO_MAIL
+    if not vague and row.klass is not Class.HARD:
+        return row
     said = phrases.spoken(text, permanent=permanent)
-    contradicted = row.klass is Class.HARD and said is not None and said.klass is not Class.HARD
-    if said is None or not (vague or contradicted):
+    if said is None or not (vague or said.klass is not Class.HARD):
         return row
     return phrases.DOUBTFUL if said is phrases.UNKNOWN_USER and stage() is not Stage.RECIPIENT else said
 

@@ -30,6 +30,7 @@ _DETECTORS: tuple[Callable[[Mail], tuple[Finding, ...]], ...] = (
     delivery_status.find,
     feedback.find,
     notification.find,
+    delivery_status.find_forwarded,
     # what is said in words alone; a third of these call themselves automatic replies
     formats.find,
     automatic.read_receipt,

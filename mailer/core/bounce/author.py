@@ -27,7 +27,8 @@ _TRYING = re.compile(
     r"this is a warning (?:message )?only|warning: (?:message still|could not send)|has been delayed|delay reason"
     r"|is delayed for more than|not yet been delivered|still (?:undelivered|being retried)"
     r"|only a (?:temporary|warning)|it will be retried|will (?:keep|continue) (?:to )?try"
-    r"|delivery attempts will continue|you do not need to re-?send|temporary problem delivering|delivery incomplete",
+    r"|delivery attempts will continue|you do not need to re-?send|temporary problem delivering|delivery incomplete"
+    r"|advisory-only|has been postponed|just a warning",
 )
 _GIVEN_UP = re.compile(r"permanent (?:error|fatal|failure)|given up|failed permanently")
 _DELIVERED = re.compile(

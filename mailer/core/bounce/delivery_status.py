@@ -6,10 +6,11 @@ programs write the fields into that part too.
 
 import re
 
+from mailer.core.bounce.author import wrote_itself
 from mailer.core.bounce.finding import Finding
 from mailer.core.bounce.mail import REPORTED, Mail
-from mailer.core.bounce.mime import Headers, fields
-from mailer.core.bounce.plain import about, addressed
+from mailer.core.bounce.mime import Headers, fields, parse
+from mailer.core.bounce.plain import addressed, naming, opened
 from mailer.core.bounce.refusal import finding
 
 NAME = "delivery_status"
@@ -20,18 +21,30 @@ _ESCAPED = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
 _QUOTED = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
 _FIELD = re.compile(r"^[ \t]{0,8}(?=(?:final-recipient|original-recipient|action|status|diagnostic-code)[ \t]*:)",
                     re.IGNORECASE | re.MULTILINE)  # fmt: skip
-_IN_WORDS = re.compile(
-    r"^final-recipient[ \t]*:.{0,2000}?^(?:action|status)[ \t]*:", re.IGNORECASE | re.MULTILINE | re.DOTALL
-)
+_FINAL = re.compile(r"^[ \t]{0,8}final-recipient[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_ACTION = re.compile(r"^[ \t]{0,8}(?:action|status)[ \t]*:", re.IGNORECASE | re.MULTILINE)
 
 
 def find(mail: Mail) -> tuple[Finding, ...]:
     """One finding for each recipient; a delivery-status part without any tells nothing by itself."""
     found: dict[str | None, Finding] = {}
-    for block in _recipient_blocks(mail)[:MAX_RECIPIENTS]:
-        made = _finding(block, mail)
+    failed = _recipient_blocks(mail)[:MAX_RECIPIENTS]
+    said_of = opened(mail) if failed else {}
+    for block in failed:
+        made = _finding(block, mail, said_of)
         found.setdefault(made.recipient.lower() if made.recipient else None, made)
     return tuple(found.values())
+
+
+def find_forwarded(mail: Mail) -> tuple[Finding, ...]:
+    """The report that a gateway passes on inside a report of its own, which names nobody."""
+    if not wrote_itself(mail):
+        return ()
+    for part in mail.of_type("message/rfc822"):
+        inner = Mail(parse(part.decoded()))
+        if part is not mail.message and wrote_itself(inner) and (found := find(inner)):
+            return found
+    return ()
 
 
 def blocks(text: str) -> list[Headers]:
@@ -63,16 +76,16 @@ def _fields_in_words(mail: Mail) -> str:
     if "inal-" not in words and "INAL-" not in words:
         return ""
     words = _QUOTED.sub("", words)
-    return _FIELD.sub("", words) if _IN_WORDS.search(words) else ""
+    return _FIELD.sub("", words) if _FINAL.search(words) and _ACTION.search(words) else ""
 
 
-def _finding(block: Headers, mail: Mail) -> Finding:
+def _finding(block: Headers, mail: Mail, said_of: dict[str, str]) -> Finding:
     recipient = _recipient(block) or addressed(mail)
     said = _value(block, "diagnostic-code")
     kind, semicolon, words = said.partition(";")
     words = words.strip() if semicolon and " " not in kind.strip() else said
     action = _COMMENT.sub("", _value(block, "action")).strip().lower()
-    human = about(mail, recipient)
+    human = said_of.get(recipient.lower()) or naming(mail.words, recipient) if recipient else mail.words
     return finding(
         recipient,
         words or human,
@@ -80,6 +93,7 @@ def _finding(block: Headers, mail: Mail) -> Finding:
         status=_value(block, "status"),
         action=action or "failed",
         beside=human,
+        own=_value(block, "x-powermta-bouncecategory") == "bad-mailbox",
     )
 
 

@@ -12,24 +12,27 @@ from mailer.core.bounce.mime import MAX_HEAD, Headers, Part, fields, readable, w
 
 MAX_WORDS = 32 * 1024
 MAX_OPENING = 4000
+MAX_HTML = 128 * 1024
 
 REPORTED = ("message/delivery-status", "message/global-delivery-status")
 RETURNED = ("message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers",
             "message/global-headers")  # fmt: skip
 
-# A line after which the returned letter stands in the text itself.
+# A line after which the returned letter stands in the text itself. (A literal line feed is found faster than `^`.)
 _CUT = re.compile(
-    r"^(?:[-=*|_ \t]{0,100}(?:"
+    r"\n(?:[-=*|_ \t]{0,100}(?:"
     r"below this line is (?:a|the) copy|enclosed is a copy of the message|this is a copy of (?:the|your) message"
     r"|below is a copy of the original|included is a copy of the message|(?:the )?header of the original message"
     r"|(?:the )?original message(?: headers?)?(?: follows|:?[ ]*-|[ ]*:?[ ]*$)|original mail as follows"
     r"|original message headers|original (?:message|mail) info"
     r"|(?:unsent|undelivered|returned|failed|rejected) (?:message|mail)(?: follows| below|[ ]*-|:?[ ]*$)"
     r"|(?:returned )?message (?:text|headers?|body|contents?) (?:follow|suppressed|below)"
+    r"|here is your returned mail|bounced e-?mail:|a copy of the original message|the header and top \d+ lines"
     r"|message headers follow|your message reads|the attachment contains the original"
     r"|en-têtes de message d'origine|ursprüngliche (?:nachricht|kopfzeilen)|mensaje original|messaggio originale"
     r"|oorspronkelijke bericht|исходное сообщение|копия письма|原始邮件|附件中的内容"
-    r")|content-type:[ \t]*(?:message/rfc822|message/global$|text/rfc822-headers)"
+    r")|from [^\s@]{1,64}@[^\s@]{1,255} +(?:mon|tue|wed|thu|fri|sat|sun) "
+    r"|content-type:[ \t]*(?:message/rfc822|message/global$|text/rfc822-headers)"
     r"|>?received:[ \t]*(?:from|by)[ \t]|>?return-path:[ \t]*<?[^\s<>]+@)",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -52,8 +55,15 @@ class Mail:
     def parts(self) -> tuple[Part, ...]:
         return tuple(walk(self.message))
 
-    def of_type(self, *types: str) -> tuple[Part, ...]:
-        return tuple(part for part in self.parts if part.content_type in types)
+    @cached_property
+    def _types(self) -> dict[str, list[Part]]:
+        found: dict[str, list[Part]] = {}
+        for part in self.parts:
+            found.setdefault(part.content_type, []).append(part)
+        return found
+
+    def of_type(self, *types: str) -> list[Part]:
+        return [part for name in types for part in self._types.get(name, ())]
 
     @cached_property
     def sender(self) -> str:
@@ -65,7 +75,7 @@ class Mail:
 
     @cached_property
     def words(self) -> str:
-        """What the report says in its text, without the returned letter."""
+        """What the report says in its text, each line after a line feed, without the returned letter."""
         return self._cut[0]
 
     @cached_property
@@ -78,9 +88,10 @@ class Mail:
         """The headers of the letter that came back: attached, or after the line in the text that announces it."""
         for part in self.of_type(*RETURNED):
             if part is not self.message:
-                return _head(part.decoded()[:MAX_HEAD].decode("utf-8", "replace"))
+                head = part.decoded(MAX_HEAD).lstrip(b"\n").partition(b"\n\n")[0]
+                return fields(head.decode("utf-8", "replace"))
         found = _HEADER.search(self._cut[1])
-        return _head(_QUOTED.sub("", self._cut[1][found.start() :])) if found else ()
+        return fields(_QUOTED.sub("", self._cut[1][found.start() :]).partition("\n\n")[0]) if found else ()
 
     @cached_property
     def _cut(self) -> tuple[str, str]:
@@ -93,21 +104,16 @@ class Mail:
         """All plain text, or where there is none, what the HTML shows."""
         plain, shown = "", ""
         for part in self.parts:
-            if part.content_type == "text/plain" or (
-                part.content_type.startswith("multipart/") and len(self.parts) == 1
-            ):
-                plain += part.text()[: MAX_WORDS - len(plain)] + "\n"
-            elif part.content_type == "text/html" and not shown:
-                shown = _shown(part.text()[: 4 * MAX_WORDS])[:MAX_WORDS]
-            elif part.content_type in RETURNED and part is not self.message and plain.strip():
+            kind = part.content_type
+            if kind == "text/plain" or (kind.startswith("multipart/") and len(self.parts) == 1):
+                plain += part.text(4 * MAX_WORDS)[: MAX_WORDS - len(plain)] + "\n"
+            elif kind == "text/html" and not shown:
+                shown = _shown(part.text(MAX_HTML))[:MAX_WORDS]
+            elif kind in RETURNED and part is not self.message and plain.strip():
                 break
-        return (plain if plain.strip() else shown).replace("\u00a0", " ")
+        return "\n" + (plain if plain.strip() else shown).replace("\u00a0", " ")
 
 
 def _shown(html: str) -> str:
     seen = "".join(_UNSEEN.split(piece, maxsplit=1)[0] for piece in _SEEN.split(html))
     return unescape(_TAG.sub("", _BREAKS.sub("\n", seen)))
-
-
-def _head(text: str) -> Headers:
-    return fields(text.lstrip("\n").partition("\n\n")[0])

@@ -20,7 +20,7 @@ MAX_VALUE = 4096
 
 Headers = tuple[tuple[str, str], ...]
 
-_FIELD = re.compile(r"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
+_FIELD = re.compile(r"^([!-9;-~]+)[ \t]*:(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _FOLD = re.compile(r"\n[ \t]+")
 _PARAMETER = re.compile(r""";\s*([a-z0-9*-]+)\s*=\s*(?:"([^"]*)"|([^\s;"]+))""", re.IGNORECASE)
 # Codecs that turn bytes into text and nothing else; a mail may not choose among the others.
@@ -59,21 +59,21 @@ class Part:
                 return str(quoted or bare)
         return ""
 
-    def decoded(self) -> bytes:
-        """The body without its transfer encoding; what cannot be decoded stays as it is."""
+    def decoded(self, limit: int = MAX_BYTES) -> bytes:
+        """The first so many octets of the body without its transfer encoding; what cannot be decoded stays as it is."""
         encoding = self.get("content-transfer-encoding").strip().lower()
         if encoding == "quoted-printable":
-            return binascii.a2b_qp(self.body)
+            return binascii.a2b_qp(self.body[: 3 * limit])[:limit]
         if encoding == "base64":
-            letters = re.sub(rb"[^A-Za-z0-9+/]", b"", self.body)
+            letters = re.sub(rb"[^A-Za-z0-9+/]", b"", self.body[: 2 * limit])
             try:
-                return binascii.a2b_base64(letters + b"==")
+                return binascii.a2b_base64(letters + b"==")[:limit]
             except binascii.Error:
-                return self.body
-        return self.body
+                return self.body[:limit]
+        return self.body[:limit]
 
-    def text(self) -> str:
-        return _decode(self.decoded(), self.parameter("charset"))
+    def text(self, limit: int = MAX_BYTES) -> str:
+        return _decode(self.decoded(limit), self.parameter("charset"))
 
 
 def parse(raw: bytes) -> Part:
@@ -95,12 +95,10 @@ def walk(part: Part) -> Iterator[Part]:
 
 def fields(text: str) -> Headers:
     """A block of header fields; lines that are none are passed over."""
-    found = []
-    for line in _FOLD.sub(" ", text[:MAX_HEAD]).split("\n"):
-        match = _FIELD.fullmatch(line)
-        if match:
-            found.append((match[1].lower(), match[2][:MAX_VALUE].strip()))
-    return tuple(found)
+    return tuple(
+        (name.lower(), (_FOLD.sub(" ", value) if "\n" in value else value)[:MAX_VALUE].strip())
+        for name, value in _FIELD.findall(text[:MAX_HEAD])
+    )
 
 
 def readable(value: str) -> str:

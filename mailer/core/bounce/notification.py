@@ -13,7 +13,7 @@ from mailer.core.bounce.refusal import finding
 from mailer.core.verdict import COMPLAINT, Reason
 
 NAME = "notification"
-MAX_TEXT = 256 * 1024
+MAX_TEXT = 128 * 1024
 MAX_RECIPIENTS = 100
 MAX_SAID = 1000
 
@@ -35,7 +35,7 @@ def find(mail: Mail) -> tuple[Finding, ...]:
 def _notice(mail: Mail) -> dict[str, object]:
     if not mail.message.get("x-amz-sns-message-id"):
         return {}
-    text = mail.message.text()[:MAX_TEXT]
+    text = mail.message.text(MAX_TEXT)
     outer = _json(text)
     inner = outer.get("Message")
     return _json(inner) if isinstance(inner, str) else outer

@@ -11,7 +11,7 @@ from itertools import islice
 from mailer.core.bounce.mail import Mail
 
 MAX_RECIPIENTS = 100
-MAX_LINES = 2000
+MAX_NAMING = 8
 MAX_TO = 4000
 
 _LOCAL = r"(?:[^\s<>()\[\],;:\"'@|\u3000-\uffee]{1,64}|\"[^\"\n]{1,64}\")"
@@ -19,10 +19,10 @@ ADDRESS = rf"{_LOCAL}@\w[\w.-]{{0,252}}(?<!\.)(?![\w@-]|\.\w)"
 
 # An address at the beginning of a line, with what may follow it there.
 _OPENS = re.compile(
-    rf"^[ \t>*|•-]{{0,20}}(?:\d{{1,3}}[.)] )?[<\"'\[]{{0,2}}(?P<who>{ADDRESS})[>\"'\]]{{0,2}}"
+    rf"\n[ \t>*|•-]{{0,20}}(?:\d{{1,3}}[.)] )?[<\"'\[]{{0,2}}(?P<who>{ADDRESS})[>\"'\]]{{0,2}}"
     r"(?:[ \t]*<(?:mailto:)?[^<>\s]{1,300}>)?"
     r"(?P<rest>[ \t]*(?:$|[:;,.(\[].*|-{1,2} .*|on (?:mon|tue|wed|thu|fri|sat|sun).*|(?:\.{3}|…).*"
-    r"|(?:invalid|unknown|rejected|failed|error|user|mailbox|recipient|no such|does|could|was|is|has)\b.*))",
+    r"|(?:invalid|unknown|rejected|failed|error|user|mailbox|recipient|no|does|could|was|is|has)\b.*))",
     re.IGNORECASE | re.MULTILINE,
 )
 # What stands before the address where it does not open the line.
@@ -31,7 +31,7 @@ _LABELLED = re.compile(
     r"|permanent errors|failed \d{1,4} attempts|exceeds allowed size"
     r"|(?:rcpt|mail|messages?|deliver|delivery|delivered|delivering|undeliverable|sent|send|it|you) to"
     r"|(?:full|unknown|invalid|found|exist|rejected|failed|error|addresse?s?|recipient\(s\)|following)(?=[:\s]))"
-    r"|^[ \t]*(?:to|for)(?=[:\s]))"
+    r"|^[ \t]*(?:to|for)(?=[:\s])|\(expanded from:|^[ \t]{0,20}[^\n<>@\[\]]{1,60}\[(?:smtp:)?)"
     rf"[ \t]?[:=]?\s{{0,8}}[<\"'\[]{{0,2}}(?P<who>{ADDRESS})",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -53,13 +53,23 @@ def failures(mail: Mail, pattern: re.Pattern[str] | None = None, *, before: bool
     return {who: _enough(said, who, words) for who, said in found.items()}
 
 
-def about(mail: Mail, recipient: str | None) -> str:
-    """What the words of a report say about this recipient."""
-    if not recipient:
-        return mail.words
-    blocks = _blocks(mail.words, _OPENS)
-    said = next((said for who, said in blocks.items() if who.lower() == recipient.lower()), "")
-    return _enough(said, recipient, mail.words)
+def opened(mail: Mail) -> dict[str, str]:
+    """What stands after each address that opens a line, by the address in lower case."""
+    return {who.lower(): said for who, said in _blocks(mail.words, _OPENS).items()} if "@" in mail.words else {}
+
+
+def naming(words: str, who: str) -> str:
+    """The first lines that say something of an address, each with the line before it."""
+    lowered, who, found, at = words.lower(), who.lower(), [], -1
+    for _ in range(MAX_NAMING):
+        at = lowered.find(who, at + 1)
+        if at < 0:
+            break
+        start, end = words.rfind("\n", 0, at) + 1, words.find("\n", at)
+        line = words[start : end if end >= 0 else len(words)]
+        if len(line.strip()) > len(who) + 4:
+            found.append(words[words.rfind("\n", 0, max(start - 1, 0)) + 1 : start] + line)
+    return "\n".join(found)
 
 
 def addressed(mail: Mail) -> str | None:
@@ -108,8 +118,4 @@ def _enough(said: str, who: str, words: str) -> str:
     """What was said of it, or where that is nothing, the lines that name it, or all."""
     if any(letter.isalnum() for letter in said):
         return said
-    lines = words.split("\n")[:MAX_LINES]
-    naming = [
-        number for number, line in enumerate(lines) if who.lower() in line.lower() and len(line.strip()) > len(who) + 4
-    ]
-    return "\n".join("\n".join(lines[max(0, n - 1) : n + 1]) for n in naming) or words
+    return naming(words, who) or words

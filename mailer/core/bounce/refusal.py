@@ -6,6 +6,7 @@ same tables (standards B12).
 
 import re
 
+from mailer.core import phrases
 from mailer.core.bounce.finding import KINDS, MAX_DIAGNOSTIC, Finding, Kind
 from mailer.core.verdict import Stage, rule
 
@@ -49,11 +50,13 @@ def finding(
 ) -> Finding:
     """The finding about one recipient: `said` is what was said of it, `status` the report's own field.
 
-    `beside` are words of the report that tell how far the dialogue had come, where `said` is silent about it;
+    `beside` are the other words of the report, asked where `said` tells nothing, or not how far the dialogue had come;
     `own`, that the program speaks of its own people, so that there was no dialogue.
     """
     said = said[:MAX_SAID]
     code, reply = status_in(status, said), reply_in(said)
+    if beside and not (code or reply or phrases.spoken(said, permanent=True)):
+        said = beside[:MAX_SAID]
     to = rule(
         reply, code, said, action=action, stage=lambda: Stage.RECIPIENT if own else stage_in(said) or stage_in(beside)
     )

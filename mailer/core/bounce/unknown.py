@@ -32,16 +32,19 @@ _FAILED = re.compile(
     r"|rejected (?:by|your|recipient)|was rejected|has been (?:rejected|blocked|refused|returned)|blocked by"
     # the same in the languages of Europe and Asia
     r"|non remis|[eé]chec de la remise|pas pu [eê]tre (?:d[eé]livr|remis|envoy)|unzustellbar|nicht zugestellt"
-    r"|konnte nicht zu|no (?:se ha podido|se pudo|ha podido) |no entregad|non recapitabile"
+    r"|konnte nicht zu|fehler bei der nachrichten|no (?:se ha podido|se pudo|se puede|ha podido) |error al entregar"
+    r"|no entregad|non recapitabile"
     r"|mancat[ao] (?:consegna|recapito)|impossibile recapitare|niet (?:worden )?(?:af|be)(?:zorgd|geleverd)"
-    r"|onbestelbaar|n[aã]o (?:foi poss[ií]vel|entregue)"
+    r"|onbestelbaar|n[aã]o (?:foi poss[ií]vel|[eé] poss[ií]vel|p[oô]de ser|entregue)|falha na entrega|niedostarcz"
+    r"|kan (?:inte|ikke) lever|nedoru[cč]iteln|k[eé]zbes[ií]thetetlen|toimitus ep[aä]onnistui|teslim edilemedi"
     r"|недоставл|не достав|не может быть доставлен|送信できません|送信に失敗|配信でき|配送でき|届きません"
-    r"|退信|无法|失败|失敗|반송|전송 실패"
+    r"|配信不能|退信|退回|无法|無法|失败|失敗|반송|전송 실패"
 )
 
 
 def find(mail: Mail) -> tuple[Finding, ...]:
     if not wrote_itself(mail) or replies(mail) or not _FAILED.search(mail.opening):
         return ()
-    action = still_trying(mail)
-    return tuple(finding(who, said, NAME, action=action, beside=mail.words) for who, said in failures(mail).items())
+    failed, action = failures(mail), still_trying(mail)
+    beside = mail.words if len(failed) == 1 else ""
+    return tuple(finding(who, said, NAME, action=action, beside=beside) for who, said in failed.items())
