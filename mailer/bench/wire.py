@@ -6,10 +6,12 @@ started it.
 
 import os
 import shutil
+import socket
+import ssl
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -19,6 +21,7 @@ from mailer.core.errors import MailerError
 _HERE = Path(__file__).parent
 _FLAGS = ("-O2", "-march=native")
 _LONGEST_RUN = 600.0
+_OPENING = b"MAIL FROM:<b@bounce.example.org>\r\nRCPT TO:<member%d@example.net>\r\nDATA\r\n"
 #: Debian keeps it where only root looks.
 _WHERE_POSTFIX_IS = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 
@@ -153,16 +156,46 @@ def sink(
         _stream(process.stdout).close()
 
 
-def hashes(tools: Tools, letters: Iterable[bytes]) -> list[tuple[str, str]]:
-    """The hashes that the sink would keep of letters: of the head without what says when it was built, of the body."""
-    asked = b"".join(b"%d\n%b" % (len(letter), letter) for letter in letters)
-    said = subprocess.run([tools.sink, "--hash"], input=asked, capture_output=True, check=True).stdout.decode()
-    return [(head, body) for head, body in (line.split("\t") for line in said.splitlines())]
-
-
 def push(tools: Tools, to: Sink, letter: Path, *, connections: int, letters: int) -> float:
     """Hand a ready letter over as fast as this machine can; letters a second."""
     return _timed([tools.source, to.port, connections, letters, letter], to)
+
+
+def push_by_tls(to: Sink, letter: bytes, authority: Path, *, connections: int, letters: int) -> float:
+    """A ready letter again and again inside TLS, as Python can: what encryption costs, and nothing else."""
+    to.forget()
+    context = ssl.create_default_context(cafile=authority)
+    with ExitStack() as stack:
+        lanes = [stack.enter_context(_tls_lane(context, to.port)) for _ in range(connections)]
+        for number in range(letters // connections):
+            for place, lane in enumerate(lanes):
+                opening = _OPENING % (number * connections + place)
+                lane.sendall(b"%b.\r\n%b" % (letter, opening) if number else opening)
+            for lane in lanes:
+                _hear_until(lane, b"354")
+        for lane in lanes:
+            lane.sendall(b"%b.\r\n" % letter)
+            _hear_until(lane, b"250 2.0.0")
+    return to.taken().rate
+
+
+def _tls_lane(context: ssl.SSLContext, port: int) -> ssl.SSLSocket:
+    plain = socket.create_connection(("127.0.0.1", port), timeout=60)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    lane = context.wrap_socket(plain, server_hostname="127.0.0.1")
+    _hear_until(lane, b"220")
+    lane.sendall(b"HELO localhost\r\n")
+    _hear_until(lane, b"250")
+    return lane
+
+
+def _hear_until(lane: ssl.SSLSocket, words: bytes) -> None:
+    heard = b""
+    while words not in heard or not heard.endswith(b"\n"):
+        more = lane.recv(4096)
+        if not more:
+            raise BenchRefused(f"The sink hung up after {heard[-80:]!r}.")
+        heard += more
 
 
 def smtp_source(to: Sink, letter: Path, *, sessions: int, letters: int) -> float | None:

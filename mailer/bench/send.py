@@ -1,0 +1,235 @@
+"""`mailer bench send`: a whole mailing from the due queue to the last letter kept, every letter verified.
+
+A scratch site with its database as shipped, real worker processes, and a sink that remembers what everyone got. After
+each mailing all letters are built once more, one by one, and compared: everyone got exactly one, and it was theirs.
+Rates are from the first MAIL to the last letter kept.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zoneinfo import ZoneInfo
+
+from mailer.bench import dkim, wire
+from mailer.bench.frame import ROUNDS, Report, Round, Row, compared, peak_mib, this_machine
+from mailer.bench.site import Certificate, Site, fresh_database, make_certificate, scratch
+from mailer.bench.wire import BenchRefused, Sink, Taken, Tools
+
+#: So many of those whom members.py makes get a letter, that 20,000 copies come of these.
+MEMBERS = 23_500
+MANY = 235_000
+FEW = 6_000
+SESSIONS = (1, 4, 16, 64)
+DELAY_MS = 20
+#: A PostgreSQL server on which databases may be made; without it there are no rows of it.
+DATABASE = "MAILER_BENCH_DATABASE"
+_LOOK = 0.02
+_LONGEST_SILENCE = 60.0
+_ZONE = ZoneInfo("Europe/London")
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One mailing handed over: what the sink saw, the most memory that any worker held, and when workers began."""
+
+    mailing: int
+    taken: Taken
+    peak: float
+    begun: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A site and the sink that is its relay."""
+
+    tools: Tools
+    sink: Sink
+    site: Site
+
+    def send(self, workers: int = 1) -> Sending:
+        """Prepare a mailing, let so many workers hand it over, and compare every letter."""
+        mailing = self.site.ask("mailing")
+        if mailing["state"] != "sending":
+            raise BenchRefused(f"The mailing did not start: {mailing['state']} {mailing['reason']}")
+        self.sink.forget()
+        begun = time.monotonic()
+        with ExitStack() as stack:
+            running = [stack.enter_context(self.site.running("worker")) for _ in range(workers)]
+            taken = _await(self.sink, mailing["copies"])
+            peak = max(peak_mib(worker.pid) for worker in running)
+        self.verify(mailing["mailing"])
+        return Sending(mailing["mailing"], taken, peak, begun)
+
+    def verify(self, mailing: int) -> None:
+        """Refuse a result unless everyone who should have a letter has exactly one, and the right one."""
+        expected = {
+            address: wire.Received(1, return_path, (head, body))
+            for address, return_path, head, body in self.site.ask("expected", mailing, self.tools.sink)
+        }
+        received = self.sink.received()
+        wrong = [address for address in expected.keys() | received if expected.get(address) != received.get(address)]
+        if wrong:
+            first = wrong[0]
+            raise BenchRefused(
+                f"{len(wrong)} of {len(expected)} letters are missing, doubled or not as they should be; of {first}"
+                f" expected {expected.get(first)}, received {received.get(first)}."
+            )
+
+
+@contextmanager
+def bench(
+    tools: Tools,
+    members: int,
+    *,
+    delay_ms: int = 0,
+    certificate: Certificate | None = None,
+    signed: bool = False,
+    database: str = "sqlite",
+) -> Iterator[Bench]:
+    """A site of so many members, and its relay."""
+    pair = (certificate.certificate, certificate.key) if certificate else None
+    with (
+        wire.sink(tools, delay_ms=delay_ms, certificate=pair) as sink,
+        scratch(sink.port, members=members, tls=certificate, signed=signed, database=database) as site,
+    ):
+        yield Bench(tools, sink, site)
+
+
+def run(members: int = MEMBERS, many: int = MANY, rounds: int = ROUNDS) -> Report:
+    """All rows; about a quarter of an hour."""
+    rows: list[Row] = []
+    with wire.compiled() as tools, TemporaryDirectory(prefix="mailer-bench-") as name:
+        folder = Path(name)
+        plain, peak = _plain(tools, folder, members, rounds, rows)
+        _deployed(tools, folder, members, plain, rows)
+        _slow_server(tools, min(members, FEW), rows)
+        _memory(tools, many, peak, rows)
+        _first_letter(tools, rows)
+        if os.environ.get(DATABASE):
+            _postgres(tools, members, plain, rows)
+    return Report("send", tuple(rows), peak, this_machine())
+
+
+def _plain(tools: Tools, folder: Path, members: int, rounds: int, rows: list[Row]) -> tuple[Sequence[float], float]:
+    """Plain SMTP beside Postfix's source and beside the limit; our rates, and a worker's memory."""
+    sendings: list[Sending] = []
+    sources: list[float | None] = []
+    limits: list[float] = []
+    with bench(tools, members) as ours, wire.sink(tools) as other:
+        for _ in range(rounds):
+            sendings.append(ours.send())
+            letter, unix = _one_letter(ours, sendings[0].mailing, folder)
+            count = sendings[-1].taken.letters
+            sources.append(_best_source(other, unix, count))
+            limits.append(wire.push(tools, other, letter, connections=16, letters=count))
+    rates = [sending.taken.rate for sending in sendings]
+    found = [Round(rate, source) for rate, source in zip(rates, sources, strict=True) if source]
+    if found:
+        rows.append(compared("end to end, plain", "letters/s", "best smtp-source", found, must="1.0x", aim="1.8x"))
+    limit = [Round(*pair) for pair in zip(rates, limits, strict=True)]
+    rows.append(compared("end to end, plain", "letters/s", "ready letters, C", limit, must="0.5x", aim="0.8x"))
+    return rates, max(sending.peak for sending in sendings)
+
+
+def _one_letter(ours: Bench, mailing: int, folder: Path) -> tuple[Path, Path]:
+    """A letter of the site with the line ends of the wire, and with plain ones, which smtp-source wants."""
+    letter, unix = folder / "letter.eml", folder / "letter.txt"
+    ours.site.ask("letter", mailing, letter)
+    unix.write_bytes(letter.read_bytes().replace(b"\r\n", b"\n"))
+    return letter, unix
+
+
+def _best_source(other: Sink, letter: Path, letters: int) -> float | None:
+    rates = [wire.smtp_source(other, letter, sessions=sessions, letters=letters) for sessions in SESSIONS]
+    return max(rate for rate in rates if rate is not None) if rates[0] is not None else None
+
+
+def _deployed(tools: Tools, folder: Path, members: int, plain: Sequence[float], rows: list[Row]) -> None:
+    """TLS and a DKIM signature, beside 0.7 of whichever of its parts is the slowest by itself."""
+    certificate = make_certificate(folder)
+    pair = (certificate.certificate, certificate.key)
+    rounds = []
+    with (
+        bench(tools, members, certificate=certificate, signed=True) as ours,
+        wire.sink(tools, certificate=pair) as other,
+    ):
+        for rate in plain:
+            sending = ours.send()
+            letter, _ = _one_letter(ours, sending.mailing, folder)
+            sent = sending.taken
+            echo = wire.push_by_tls(
+                other, letter.read_bytes(), certificate.certificate, connections=4, letters=sent.letters
+            )
+            rounds.append(Round(sent.rate, 0.7 * min(rate, dkim.signatures_per_second(), echo)))
+    what = "as deployed: TLS, DKIM RSA-2048"
+    beside = "0.7 of the least of plain, signer, TLS alone"
+    rows.append(compared(what, "letters/s", beside, rounds, must="1.0x", aim="1.3x"))
+
+
+def _slow_server(tools: Tools, members: int, rows: list[Row]) -> None:
+    """A server that takes its time for every answer, beside what as many connections could do at best."""
+    with bench(tools, members, delay_ms=DELAY_MS) as ours:
+        taken = [ours.send().taken for _ in range(3)]
+    rounds = [Round(one.rate, one.connections * 1000 / DELAY_MS) for one in taken]
+    beside = f"connections / {DELAY_MS} ms"
+    rows.append(
+        compared(f"a server answering after {DELAY_MS} ms", "letters/s", beside, rounds, must="0.8x", aim="0.95x")
+    )
+
+
+def _memory(tools: Tools, members: int, small: float, rows: list[Row]) -> None:
+    """The most that a worker holds, for ten times as many copies."""
+    with bench(tools, members) as ours:
+        sending = ours.send()
+    what = f"peak memory of a worker, {sending.taken.letters:,} copies"
+    ratio = sending.peak / small
+    rows.append(Row(what, "MiB", sending.peak, "a tenth of them", small, ratio, ratio, "<= 1.3x", "<= 1.1x, < 90 MiB"))
+
+
+def _first_letter(tools: Tools, rows: list[Row]) -> None:
+    """How soon the first MAIL comes: after the due time with a worker running, and after a worker's start."""
+    with bench(tools, 500) as ours:
+        sending = ours.send()
+        rows.append(_delay("worker start to first letter", sending.taken.first_mail - sending.begun, "3 s", "1 s"))
+        due = (datetime.now(UTC) + timedelta(seconds=10)).replace(second=0, microsecond=0) + timedelta(minutes=1)
+        at = time.monotonic() + (due - datetime.now(UTC)).total_seconds()
+        ours.sink.forget()
+        with ours.site.running("worker"):
+            mailing = ours.site.ask("mailing", due.astimezone(_ZONE).strftime("%Y-%m-%d %H:%M"))
+            time.sleep(max(0.0, at - time.monotonic()))
+            taken = _await(ours.sink, 1)
+            _await(ours.sink, sending.taken.letters)
+        ours.verify(mailing["mailing"])
+    rows.append(_delay("due time to first letter", taken.first_mail - at, "1 s", "0.2 s"))
+
+
+def _delay(what: str, seconds: float, must: str, aim: str) -> Row:
+    return Row(what, "s", seconds, must=must, aim=aim)
+
+
+def _postgres(tools: Tools, members: int, plain: Sequence[float], rows: list[Row]) -> None:
+    """The same on PostgreSQL, by one worker and by three."""
+    with fresh_database(os.environ[DATABASE]) as database, bench(tools, members, database=database) as ours:
+        rates = [(ours.send().taken.rate, ours.send(workers=3).taken.rate) for _ in plain]
+    one = [Round(first, rate) for (first, _), rate in zip(rates, plain, strict=True)]
+    three = [Round(second, first) for first, second in rates]
+    rows.append(compared("PostgreSQL, one worker", "letters/s", "SQLite, one worker", one, aim="0.5x"))
+    rows.append(compared("PostgreSQL, three workers", "letters/s", "one worker", three, must="1.0x"))
+
+
+def _await(sink: Sink, letters: int) -> Taken:
+    """When the sink has so many; refuses when nothing more comes."""
+    taken, moved = sink.taken(), time.monotonic()
+    while taken.letters < letters:
+        time.sleep(_LOOK)
+        before, taken = taken, sink.taken()
+        if taken.letters > before.letters:
+            moved = time.monotonic()
+        elif time.monotonic() - moved > _LONGEST_SILENCE:
+            raise BenchRefused(f"Nothing more comes: {taken.letters} of {letters} letters arrived.")
+    return taken
