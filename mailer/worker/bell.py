@@ -21,6 +21,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from django.db import DatabaseError, close_old_connections
 
 from mailer.actions.fetch_reports import Vigil, poll
+from mailer.actions.forget_reports import forget_old_reports
 from mailer.actions.keep_time import keep_time
 from mailer.actions.let_go import let_go
 from mailer.actions.pulse import Pulse
@@ -43,6 +44,7 @@ _VIGIL_SECONDS = 50
 _WATCH_EVERY = 10
 _TELL_EVERY = 30
 _RETURNS_EVERY = 600
+_FORGET_EVERY = 86_400
 
 
 class _OneThread(ThreadPoolExecutor):  # type: ignore[misc]  # APScheduler has no types
@@ -93,6 +95,7 @@ class Bell:
             (self.recover_the_dead, "recover", _RECOVER_EVERY, "default"),
             (self.seal, "seal", _SEAL_EVERY, "default"),
             (self.fetch_reports, "reports", _FETCH_EVERY, "fetch"),
+            (self.forget, "forget", _FORGET_EVERY, "fetch"),
             (self.beat, "pulse", BEAT.total_seconds(), "watch"),
             (self.watch, "watch", _WATCH_EVERY, "watch"),
             (self.watch_returns, "returns", _RETURNS_EVERY, "watch"),
@@ -124,6 +127,10 @@ class Bell:
     def seal(self) -> None:
         """Let new lines of the consent ledger join the chain."""
         self._guarded("sealing", lambda: seal_ledger(self.house, chance.now()))
+
+    def forget(self) -> None:
+        """Let the octets of old reports go (standards B14)."""
+        self._guarded("forgetting old reports", lambda: forget_old_reports(self.house, chance.now()))
 
     def fetch_reports(self) -> None:
         """Look where reports come back to, wait there for news, and look again at once when there are some."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from threading import Event
 from types import SimpleNamespace
@@ -20,9 +20,25 @@ from tests.commands.site import DEADLINE
 
 @pytest.fixture
 def bell(house: House, monkeypatch: pytest.MonkeyPatch) -> Bell:
-    for name in ("recover", "seal_ledger", "close_old_connections", "let_go"):
+    for name in ("recover", "seal_ledger", "close_old_connections", "let_go", "watch_site", "follow_returns"):
         monkeypatch.setattr(bell_module, name, lambda *_: None)
-    return Bell(house, lambda: None)
+    for name in ("clock_is_off", "follow_clock", "forget_old_reports"):
+        monkeypatch.setattr(bell_module, name, lambda *_: None)
+    monkeypatch.setattr(bell_module, "Teller", lambda *_: SimpleNamespace(tell_all=lambda: 0))
+    return Bell(house, lambda: None, StillPulse())  # type: ignore[arg-type]
+
+
+class StillPulse:
+    """A pulse that writes nothing."""
+
+    def __init__(self) -> None:
+        self.beats, self.ended = 0, False
+
+    def beat(self, _now: datetime) -> None:
+        self.beats += 1
+
+    def end(self) -> None:
+        self.ended = True
 
 
 def keeps_time(monkeypatch: pytest.MonkeyPatch, does: Callable[[], object]) -> None:
@@ -91,6 +107,70 @@ def test_a_bell_that_is_shut_down_while_it_rings_ends(bell: Bell, monkeypatch: p
     assert ringing.wait(DEADLINE)
     bell.shut_down()
     go_on.set()
+
+
+def test_with_a_wrong_clock_nothing_is_started_and_it_rings_on(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[int] = []
+    told: list[object] = []
+    faults = iter(["It went back.", "It went back.", None, None])
+    keeps_time(monkeypatch, lambda: kept.append(1))
+    monkeypatch.setattr(bell_module, "clock_is_off", lambda *_: next(faults))
+    monkeypatch.setattr(bell_module, "follow_clock", lambda _host, fault, _now: told.append(fault))
+    for expected in (0, 0, 1, 2):
+        bell.ring()
+        assert len(kept) == expected
+    assert told == ["It went back.", "It went back.", None], "and what is over is said once"
+
+
+def test_at_its_start_a_clock_that_is_right_ends_what_rang_before(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    keeps_time(monkeypatch, lambda: None)
+    monkeypatch.setattr(bell_module, "follow_clock", lambda _host, fault, _now: told.append(fault))
+    bell.ring()
+    bell.ring()
+    assert told == [None]
+
+
+def test_each_look_at_the_clock_is_compared_with_the_one_before(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = [chance.clocks() for _ in range(3)]
+    queue, compared = iter(looks), []
+    keeps_time(monkeypatch, lambda: None)
+    monkeypatch.setattr(bell_module.chance, "clocks", lambda: next(queue))
+    monkeypatch.setattr(bell_module, "clock_is_off", lambda then, now: compared.append((then, now)))
+    for _ in looks:
+        bell.ring()
+    assert compared == [(looks[0], looks[0]), (looks[0], looks[1]), (looks[1], looks[2])]
+
+
+def test_it_gives_signs_of_life_until_it_ends(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
+    beaten = Event()
+    keeps_time(monkeypatch, lambda: None)
+    monkeypatch.setattr(bell.pulse, "beat", lambda _: beaten.set())
+    bell.start()
+    assert beaten.wait(DEADLINE)
+    bell.shut_down()
+    assert bell.pulse.ended  # type: ignore[attr-defined]
+
+
+def test_what_fails_in_the_watch_does_not_slow_the_bell(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OperationalError("away")
+
+    kept: list[int] = []
+    keeps_time(monkeypatch, lambda: kept.append(1))
+    monkeypatch.setattr(bell_module, "watch_site", fail)
+    bell.watch()
+    bell.ring()
+    assert kept == [1]
+
+
+def test_old_reports_are_forgotten(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten = Event()
+    keeps_time(monkeypatch, lambda: None)
+    monkeypatch.setattr(bell_module, "forget_old_reports", lambda *_: forgotten.set())
+    bell.start()
+    assert forgotten.wait(DEADLINE)
+    bell.shut_down()
 
 
 def test_patience_begins_anew_after_a_success() -> None:
