@@ -79,6 +79,11 @@ def test_the_example_that_a_site_starts_from_is_good_and_shows_every_key_that_ha
     assert config.load(EXAMPLE, {}).organisation.name
     shown = {f"{section}.{key}" for section, keys in tomllib.loads(EXAMPLE.read_text()).items() for key in keys}
     optional = {
+        "alerts.host",
+        "alerts.password",
+        "alerts.port",
+        "alerts.tls",
+        "alerts.user",
         "bounces.blocked_in_a_row",
         "bounces.complaints_at_least",
         "bounces.complaints_per_thousand",
@@ -226,6 +231,10 @@ def test_everything_wrong_is_said_at_once(folder: Path) -> None:
         ("sending", "cool_off_minutes", "-1"),
         ("sending", "not_after_hours", "1"),  # less than the grace of two hours
         ("sending", "uncertain", '"forget"'),
+        ("data", "keep_free_mb", "-1"),
+        ("alerts", "addresses", '["anne"]'),
+        ("alerts", "addresses", '["anne@example.org"]'),  # and no relay to tell her by
+        ("alerts", "command", '"mail -s alarm"'),
         ("sending", "quiet_hours", '"21-8"'),
         ("sending", "quiet_hours", '"08:00-08:00"'),
         ("smtp", "senders", '["@example.org"]'),
@@ -386,6 +395,44 @@ def test_loopback_needs_neither_tls_nor_a_name(folder: Path) -> None:
 
 def test_a_relay_elsewhere_is_spoken_to_in_tls_and_not_on_port_25(folder: Path) -> None:
     assert list(complaints(folder, with_key("smtp", "tls", '"none"'))) == ["smtp.tls", "smtp.port"]
+
+
+RELAY_OF_ALERTS = LEAST + '[alerts]\nhost = "other.example.net"\n'
+ALERTS = with_key("alerts", "addresses", '["anne@example.org"]', RELAY_OF_ALERTS)
+
+
+def test_alarms_have_a_relay_of_their_own(folder: Path) -> None:
+    alerts = read(folder, ALERTS).alerts
+    assert (alerts.addresses, alerts.host, alerts.port) == (("anne@example.org",), "other.example.net", 587)
+    assert list(complaints(folder, ALERTS.replace("other.example.net", "relay.example.net"))) == ["alerts.host"]
+    assert list(complaints(folder, RELAY_OF_ALERTS)) == ["alerts.addresses"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "complained"),
+    [
+        ("tls", '"none"', ["alerts.tls", "alerts.port"]),
+        ("port", "25", ["alerts.port"]),
+        ("password", '"alone"', ["alerts.password"]),
+    ],
+)
+def test_what_holds_for_a_relay_holds_for_that_of_the_alarms(
+    folder: Path, key: str, value: str, complained: list[str]
+) -> None:
+    assert list(complaints(folder, with_key("alerts", key, value, ALERTS))) == complained
+
+
+def test_a_command_may_say_a_word_twice(folder: Path) -> None:
+    text = with_key("alerts", "command", '["/bin/tell", "-v", "-v"]')
+    assert read(folder, text).alerts.command == ("/bin/tell", "-v", "-v")
+
+
+def test_the_password_for_alarms_is_a_secret_too(folder: Path) -> None:
+    text = with_key("alerts", "user", '"alarms"', ALERTS)
+    (folder / "password").write_text("hunter2\n")
+    found = read(folder, text, {"MAILER_ALERTS__PASSWORD_FILE": str(folder / "password")})
+    assert found.alerts.password == "hunter2"
+    assert "hunter2" not in repr(found)
 
 
 def test_in_production_the_site_is_not_this_machine(folder: Path) -> None:

@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from mailer.commands import issue as issue_command
+from mailer.core.mailing import MailingState
 from mailer.house import House
+from mailer.models import Copy, Delivery, Issue, Mailing
 from tests.commands.site import LETTER
+from tests.models.rows import copy_row, mailing_row
 from tests.transport.misbehaviours import refuses_recipient
 from tests.transport.wire import Wire
-from tests.world import anne, bart, join, stream
+from tests.world import NOW, anne, bart, join, stream
 
 pytestmark = pytest.mark.django_db
 Mailer = Callable[..., Result]
@@ -163,6 +167,7 @@ def test_a_mailing_is_steered_by_its_issue(mailer: Mailer, issue: int) -> None:
     assert answer(mailer("issue", "stop", issue, "--json", *BY))["state"] == "stopped"
     assert answer(mailer("issue", "resume", issue, "--json", *BY))["state"] == "scheduled"
     assert answer(mailer("issue", "again", issue, "--json", *BY))["copies"] == 0
+    assert "Nobody is in doubt" in mailer("issue", "again", issue, *BY).stdout
     assert "cancelled" in mailer("issue", "cancel", issue, *BY).stdout
     refused = mailer("issue", "resume", issue, *BY)
     assert refused.exit_code == 1
@@ -181,9 +186,97 @@ def test_status_and_report_have_their_documented_shapes(mailer: Mailer, issue: i
     assert "scheduled, 0 candidates" in mailer("issue", "report", issue, *BY).stdout
 
 
+@pytest.mark.parametrize(
+    ("state", "waits", "words"),
+    [("stopped", True, "until `mailer issue resume"), ("sending", False, "some people may have two")],
+)
+def test_sent_again_means_now_or_when_it_is_resumed(
+    mailer: Mailer, house: House, state: str, waits: bool, words: str
+) -> None:
+    anne()
+    mailing = mailing_row(house, MailingState(state))
+    copy_row(mailing, "uncertain")
+    told = answer(mailer("issue", "again", mailing.issue_id, "--json", *BY))
+    assert told == {"issue": mailing.issue_id, "state": state, "copies": 1, "waits_for_resume": waits}
+    copy_row(mailing, "uncertain")
+    assert words in mailer("issue", "again", mailing.issue_id, *BY).stdout
+
+
+def test_status_says_how_fast_where_and_until_when(mailer: Mailer, house: House) -> None:
+    anne()
+    mailing = mailing_row(house, MailingState.SENDING, prepared_at=NOW)
+    for number in range(6):
+        member = join(house, f"Ann {number}", regions=["norfolk"])
+        copy = copy_row(mailing, "queued" if number else "accepted", decided_at=None if number else NOW)
+        Copy.unscoped.filter(pk=copy.pk).update(mailbox=member.mailbox)
+        Delivery.unscoped.create(mailing=mailing, member=member, copy=copy, outcome="carried")
+    (told,) = answer(mailer("issue", "status", mailing.issue_id, "--json", *BY))["mailings"]  # type: ignore[misc]
+    assert told["regions"] == {"norfolk": {"accepted": 1, "queued": 5}}
+    assert told["domains"] == {"example.org": {"accepted": 1, "queued": 5}}
+    assert (told["copies_decided"], told["copies"]) == (1, 6)
+    assert told["plan"]["letters"] == 5
+    said = mailer("issue", "status", mailing.issue_id, *BY).stdout
+    assert "1 of 6 copies decided" in said
+    assert "5 letters left; ends Friday" in said
+    assert "1 accepted, 5 queued" in said
+    assert "\u2501" not in said, "no bar in a pipe"
+
+
+def test_a_mailing_is_watched_until_it_moves_no_more(
+    mailer: Mailer, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anne()
+    mailing = mailing_row(house, MailingState.SENDING, prepared_at=NOW)
+    copy_row(mailing, "accepted")
+    looks = []
+
+    def pause(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            Mailing.unscoped.update(state=MailingState.SENT)
+
+    monkeypatch.setattr(issue_command.time, "sleep", pause)
+    assert ": sent" in mailer("issue", "status", mailing.issue_id, "--watch", *BY).stdout
+    assert looks == [1.0] * 3
+
+
+def test_ctrl_c_ends_the_watching_and_not_the_mailing(
+    mailer: Mailer, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    anne()
+    mailing = mailing_row(house, MailingState.SENDING, prepared_at=NOW)
+    monkeypatch.setattr(issue_command.time, "sleep", interrupt)
+    ended = mailer("issue", "status", mailing.issue_id, "--watch", *BY)
+    assert ended.exit_code == 0
+    assert ": sending" in ended.stdout
+
+
+def test_a_correction_is_an_issue_of_its_own(mailer: Mailer, house: House, file: Path) -> None:
+    anne()
+    mailing = mailing_row(house, MailingState.SENT)
+    told = answer(mailer("issue", "correct", mailing.issue_id, file, "--json", *BY))
+    assert told["corrects"] == mailing.issue_id
+    assert Issue.unscoped.get(pk=told["issue"]).corrects_id == mailing.issue_id
+    assert "only to those who have issue" in mailer("issue", "correct", mailing.issue_id, file, *BY).stdout
+    Mailing.unscoped.update(state=MailingState.SENDING)
+    refused = mailer("issue", "correct", mailing.issue_id, file, *BY)
+    assert refused.exit_code == 1
+    assert "issue stop" in refused.stderr
+
+
 def test_a_foreign_issue_looks_like_none(mailer: Mailer, issue: int) -> None:
     bart()
     by = ("--by", "bart@example.org")
-    for command in (["status"], ["report"], ["stop"], ["render", "--out", "x"], ["schedule", *AT]):
+    for command in (
+        ["status"],
+        ["status", "--watch"],
+        ["report"],
+        ["stop"],
+        ["render", "--out", "x"],
+        ["schedule", *AT],
+    ):
         refusals = {mailer("issue", command[0], n, *command[1:], *by).stderr.replace(str(n), "N") for n in (issue, 999)}
         assert refusals == {"There is no issue N.\n"}

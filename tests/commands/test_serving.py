@@ -33,7 +33,7 @@ def test_the_pages_are_served_until_a_signal_ends_them(site: Site) -> None:
         event = say(process)
         assert event["event"] == "listening"
         assert event["url"].startswith("http://127.0.0.1:")
-        assert answers(event["url"]) == b"ok\n"
+        assert json.loads(answers(event["url"])) == {"ok": True, "alarms": []}
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0
 

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from mailer.core.address import AddressError
 from mailer.core.header import HeaderError
-from mailer.core.message import LetterHeaders, OneOff, fixed_fields, format_date, one_off
+from mailer.core.message import AUTO_GENERATED, LetterHeaders, OneOff, fixed_fields, format_date, one_off
 from mailer.core.personalise import Builder
 from tests.core.lettering import (
     FACTS,
@@ -62,6 +62,8 @@ def test_what_the_machine_answers_says_so_and_has_no_list_fields() -> None:
     raw = one_off(FAREWELL)
     assert header_names(raw) == ONE_OFF_FIELDS
     assert b"\r\nAuto-Submitted: auto-replied\r\n" in raw
+    alarm = one_off(replace(FAREWELL, automatic=AUTO_GENERATED))
+    assert b"\r\nAuto-Submitted: auto-generated\r\n" in alarm
     assert parts(raw) == (FAREWELL.text.rstrip("\n"), FAREWELL.html.rstrip("\n"))
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from mailer.models import Member, Subscription
+from mailer.core.alarm import AlarmKind
+from mailer.models import Member, Subscription, alarm
 from tests.actions.office import Office
 from tests.needs import needs
 from tests.web.conftest import leave_path
-from tests.world import anne, join, stream
+from tests.world import NOW, anne, join, stream
 
 CHROMIUM = "/usr/bin/chromium"
 QUIET = [
@@ -96,7 +97,7 @@ def test_every_page_is_for_everybody(chromium: Any, live_server: Any, office: Of
     path = leave_path(office, "ann@example.org")
     # axe itself is a script, which the policy of the pages forbids: this once, the browser lets it in.
     with visit(chromium, live_server, color_scheme=scheme, bypass_csp=True) as page:
-        for address in ("/", "/u/example", "/u/nothing", path):
+        for address in ("/", "/state", "/u/example", "/u/nothing", path):
             page.goto(address)
             assert flaws(page) == []
             measure(page)
@@ -111,6 +112,18 @@ def test_every_page_is_for_everybody(chromium: Any, live_server: Any, office: Of
         page.get_by_role("button").click()
         assert flaws(page) == []
     assert state_of(ann) == "active"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_that_nobody_may_overlook_is_for_everybody(
+    chromium: Any, live_server: Any, scheme: str, db: None
+) -> None:
+    alarm.set_off(AlarmKind.RELAY_DOWN, "smtp.example.net:587", "It cannot be reached.", NOW)
+    with visit(chromium, live_server, color_scheme=scheme, bypass_csp=True) as page:
+        page.goto("/state")
+        assert page.get_by_role("heading", level=1).inner_text() == "Sending does not work"
+        assert flaws(page) == []
+        measure(page)
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])

@@ -29,6 +29,7 @@ def links(office: Office, db: None) -> dict[str, str]:
     left = Client(headers={"host": "news.example.org"}).post(leave_path(office, "ann@example.org"))
     return {
         "front": "/",
+        "state": "/state",
         "leave": leave_path(office, "bob@example.org"),
         "undo": undo_paths(left.text)[0],
         "example": "/u/example",
