@@ -13,22 +13,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mailer.actions.adopt_lists import is_adopted
-from mailer.actions.compose import builder
+from mailer.actions.compose import copier
 from mailer.actions.in_hand import Batch, Letter, MailingBatch
 from mailer.actions.keep_time import AuthorGone
 from mailer.actions.leave import Draw
 from mailer.actions.pause_mailing import pause
 from mailer.actions.send_notices import NoticeBatch
 from mailer.core import letter as letters
+from mailer.core.batch import Copier
 from mailer.core.dkim import Signer
-from mailer.core.envelope import Envelope
 from mailer.core.errors import MailerError
 from mailer.core.message import format_date
-from mailer.core.personalise import Builder, CopyValues
 from mailer.house import House
 from mailer.models import Mailing, site, steering
 from mailer.models.base import writing
-from mailer.models.outbox import Claimed
 from mailer.transport.journal import Journal
 from mailer.transport.pool import HandsOver
 from mailer.transport.relay import RelayFault
@@ -69,7 +67,7 @@ class Sender:
     #: By mailing: letters refused one after the other for a fault of ours.
     held_in_a_row: Counter[int] = field(default_factory=Counter)
     _batches: list[Batch] = field(default_factory=list)
-    _builders: dict[int, Builder] = field(default_factory=dict)
+    _copiers: dict[int, Copier] = field(default_factory=dict)
     _read_at: float = 0.0
     _turned_at: float = 0.0
     _asked_in_vain_at: float | None = None
@@ -202,7 +200,7 @@ class Sender:
         most = min(self._chunk(), self.journal.room)
         if mailing is not None and most > 0:
             self._last_mailing = mailing.pk
-            self._builder(mailing)
+            self.copier(mailing)
             batch = MailingBatch.claim(self, mailing, most)
             if batch is not None:
                 yield batch
@@ -259,34 +257,19 @@ class Sender:
 
     # --- making letters
 
-    def _builder(self, mailing: Mailing) -> Builder:
-        """The builder of a mailing's letter, made once a mailing."""
-        found = self._builders.get(mailing.pk)
+    def copier(self, mailing: Mailing) -> Copier:
+        """What makes the copies of a mailing, itself made once a mailing."""
+        found = self._copiers.get(mailing.pk)
         if found is None:
             letter = letters.Letter.from_json(json.loads(steering.letter_of(mailing.pk).pieces))
-            found = builder(self.house, mailing.issue, letter, self.signers, self.clock)
+            found = copier(self.house, mailing.issue, letter, self.signers, self.clock)
             kept = {batch.mailing.pk for batch in self._batches if isinstance(batch, MailingBatch)}
-            self._builders = {number: each for number, each in self._builders.items() if number in kept}
-            self._builders[mailing.pk] = found
+            self._copiers = {number: each for number, each in self._copiers.items() if number in kept}
+            self._copiers[mailing.pk] = found
         return found
 
-    def envelope(self, mailing: Mailing, copy: Claimed) -> Envelope:
-        """One copy as octets, with its signed return path."""
-        house = self.house
-        payload = self._builder(mailing).build(
-            CopyValues(
-                address=copy.address,
-                names=copy.names,
-                message_id=house.message_id(copy.handle),
-                leave_url=house.leave_url(copy.handle),
-                date=self._date_now(),
-                segments=copy.segments,
-            )
-        )
-        return Envelope(house.return_path(copy.handle), copy.address, payload, smtputf8=not copy.address.isascii())
-
-    def _date_now(self) -> str:
-        """All letters of one second have one date."""
+    def date_now(self) -> str:
+        """The Date of letters handed over now; all of one second share it."""
         now = self.clock()
         second = int(now.timestamp())
         if self._date[0] != second:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mailer.actions.keep_time import rule_now
 from mailer.actions.settle import Settled, held_in_a_row, pause_if_all_are_held, settle
+from mailer.core.batch import Batch as Made
 from mailer.core.delivery import CopyState, Judged, judge, not_sent
 from mailer.core.envelope import Envelope
 from mailer.core.errors import MailerError
@@ -180,6 +181,8 @@ class MailingBatch(Batch):
     """Copies of one mailing."""
 
     mailing: Mailing = field(kw_only=True)
+    _made: Made = field(init=False)
+    _order: dict[int, int] = field(init=False)
 
     @classmethod
     def claim(cls, sender: "Sender", mailing: Mailing, most: int) -> "MailingBatch | None":
@@ -193,6 +196,7 @@ class MailingBatch(Batch):
         batch = cls(sender, number, deque(), kept_at, changes, mailing=mailing)
         batch.check_since_the_start(ids, now)
         held = outbox.held_by(number)
+        batch.remake(held)
         missing = set(ids) - {claimed.copy for claimed in held}
         if missing:
             recheck.withdraw_empty(missing)
@@ -230,7 +234,9 @@ class MailingBatch(Batch):
                 self.abandon()
                 return
             self._check(touched, self.sender.clock())
-            fresh = {claimed.copy: claimed for claimed in outbox.held_by(self.number)}
+            held = outbox.held_by(self.number)
+        fresh = {claimed.copy: claimed for claimed in held}
+        self.remake(held)
         # To give back what was withdrawn changes nothing, and frees its place in the journal.
         self.untouched.update(claimed.copy for claimed in self.waiting if claimed.copy not in fresh)
         self.waiting = deque(fresh[claimed.copy] for claimed in self.waiting if claimed.copy in fresh)
@@ -241,8 +247,16 @@ class MailingBatch(Batch):
     def is_in_time(self) -> bool:
         return self.sender.clock() < self.mailing.not_after
 
+    def remake(self, held: Sequence[Claimed]) -> None:
+        """Make ready what can be made ready for all at once: tokens, addresses, names."""
+        self._made = self.sender.copier(self.mailing).batch(held)
+        self._order = {claimed.copy: place for place, claimed in enumerate(held)}
+
     def envelope(self, claimed: Claimed) -> Envelope:
-        return self.sender.envelope(self.mailing, claimed)
+        """The letter as octets that its maker vouches for (core.batch)."""
+        path, payload = self._made.letter(self._order[claimed.copy], self.sender.date_now())
+        address = claimed.address
+        return Envelope(path.decode(), address, payload, smtputf8=not address.isascii(), is_fit=address.isascii())
 
     def settle(self, results: Sequence[Settled]) -> None:
         number, held = self.mailing.pk, self.sender.held_in_a_row

@@ -122,22 +122,26 @@ class Lane:
             return False
         self._say(self._opening(parcel))
         self._write()
+        self._set_deadline()
         return True
 
     def read(self, source: Source) -> None:
         """The socket has something: take it in, and go on as far as the replies allow."""
         lost = self._receive()
         try:
-            self._hear(source)
+            heard = self._hear(source)
         except ProtocolError as error:
             self._lose(str(error))
             return
         if lost is not None and self.is_open:
             self._lose(lost)
+        if heard:  # a reply that drips does not extend its time
+            self._set_deadline()
 
     def write(self) -> None:
         """The socket takes octets again."""
         self._write()
+        self._set_deadline()
 
     def give_up(self) -> None:
         """The server was silent for too long."""
@@ -162,12 +166,7 @@ class Lane:
         if 0 < self.most_letters <= self.letters:
             return None
         while (parcel := source()) is not None:
-            try:
-                check_envelope(parcel.envelope)
-            except (PayloadRefused, AddressError) as error:
-                reply: Reply | None = Reply(554, "5.6.0", f"Not sent: {error}")
-            else:
-                reply = self._refusal_of_ours(parcel.envelope)
+            reply = self._refusal_of_ours(parcel.envelope)
             if reply is None:
                 self.letters += 1
                 return parcel
@@ -175,9 +174,14 @@ class Lane:
         return None
 
     def _refusal_of_ours(self, envelope: Envelope) -> Reply | None:
+        if not envelope.is_fit:
+            try:
+                check_envelope(envelope)
+            except (PayloadRefused, AddressError) as error:
+                return Reply(554, "5.6.0", f"Not sent: {error}")
         if envelope.smtputf8 and not self.capabilities.smtputf8:
             return _NEEDS_SMTPUTF8
-        if not (self.capabilities.eight_bit_mime or envelope.payload.isascii()):
+        if not (self.capabilities.eight_bit_mime or envelope.is_fit or envelope.payload.isascii()):
             return _NEEDS_8BITMIME
         if 0 < (self.capabilities.size or 0) < len(envelope.payload):
             return _TOO_LARGE
@@ -186,18 +190,16 @@ class Lane:
     def _opening(self, parcel: Parcel) -> bytes:
         """What begins a letter, all of it or its first line; the rest waits for the replies."""
         envelope = parcel.envelope
-        lines = [
-            (Step.MAIL, self._mail_from(envelope), parcel),
-            (Step.RCPT, f"RCPT TO:<{envelope.recipient}>\r\n".encode(), parcel),
-            (Step.DATA, b"DATA\r\n", parcel),
-        ]
-        if self._must_reset:
-            lines.insert(0, (Step.RSET, b"RSET\r\n", parcel))
-            self._must_reset = False
+        mail, rcpt = self._mail_from(envelope), f"RCPT TO:<{envelope.recipient}>\r\n".encode()
+        reset, self._must_reset = self._must_reset, False
         if self.capabilities.pipelining:
-            self._expected.extend((step, parcel) for step, _, _ in lines)
-            return b"".join([line for _, line, _ in lines])
-        self._unsaid.extend(lines)
+            if reset:
+                self._expected.append((Step.RSET, parcel))
+            self._expected += ((Step.MAIL, parcel), (Step.RCPT, parcel), (Step.DATA, parcel))
+            return (b"RSET\r\n" if reset else b"") + mail + rcpt + b"DATA\r\n"
+        if reset:
+            self._unsaid.append((Step.RSET, b"RSET\r\n", parcel))
+        self._unsaid += ((Step.MAIL, mail, parcel), (Step.RCPT, rcpt, parcel), (Step.DATA, b"DATA\r\n", parcel))
         return b"" if self._expected else self._next_line()
 
     def _next_line(self) -> bytes:
@@ -206,14 +208,11 @@ class Lane:
         return line
 
     def _mail_from(self, envelope: Envelope) -> bytes:
-        line = f"MAIL FROM:<{envelope.sender}>"
-        if self.capabilities.size is not None:
-            line += f" SIZE={len(envelope.payload)}"
-        if not envelope.payload.isascii():
-            line += " BODY=8BITMIME"
-        if envelope.smtputf8:
-            line += " SMTPUTF8"
-        return line.encode() + b"\r\n"
+        size = f" SIZE={len(envelope.payload)}" if self.capabilities.size is not None else ""
+        # Only a letter to an address that is not ASCII holds anything else (F6).
+        octets = " BODY=8BITMIME" if not (envelope.is_fit or envelope.payload.isascii()) else ""
+        utf8 = " SMTPUTF8" if envelope.smtputf8 else ""
+        return f"MAIL FROM:<{envelope.sender}>{size}{octets}{utf8}\r\n".encode()
 
     # --- hearing
 
@@ -232,22 +231,24 @@ class Lane:
         except OSError as error:
             return f"The connection was lost ({error})."
 
-    def _hear(self, source: Source) -> None:
-        """Judge every reply that is there, one by one, by what was said."""
+    def _hear(self, source: Source) -> bool:
+        """Judge every reply that is there, one by one, by what was said; whether there was one."""
+        heard_any = False
         while self.is_open and not self._reader.empty:
             if not self._expected or self._is_in_content:
                 if (reply := self._reader.take()) is None:
-                    return
+                    break
                 self._heard_out_of_turn(reply)
                 continue
             step, parcel = self._expected[0]
             if step is not Step.FINAL_DOT and self._reader.skip(_WANTED[step]):
                 heard: Reply | None = None
             elif (heard := self._reader.take()) is None:
-                return
+                break
+            heard_any = True
             self._expected.popleft()
-            self._set_deadline()
             self._judge(step, parcel, heard, source)
+        return heard_any
 
     def _judge(self, step: Step, parcel: Parcel | None, reply: Reply | None, source: Source) -> None:
         """One reply, None where it was as wanted and one line."""
@@ -337,7 +338,8 @@ class Lane:
             self._expected.appendleft((Step.DATA, parcel))
             self._lose("It may not go any more.", untried=True)
             return
-        content = dot_stuffed(parcel.envelope.payload)
+        envelope = parcel.envelope
+        content = envelope.payload if envelope.is_fit else dot_stuffed(envelope.payload)
         self._expected.append((Step.FINAL_DOT, parcel))
         self._content, self._unwritten = parcel, len(content) + len(_DOT)
         tail = _DOT
@@ -369,7 +371,6 @@ class Lane:
             return
         if not self._unwritten:
             self._content = None
-        self._set_deadline()
 
     def _send(self) -> int:
         if isinstance(self.socket, ssl.SSLSocket):

@@ -185,8 +185,7 @@ def test_a_worker_that_slept_beyond_its_lease_sends_nothing_of_its_old_claim(off
     office.send_all()
     assert office.relay.copies == {f"m{n}@example.org": 1 for n in range(5)}
     claims = list(Copy.unscoped.order_by("position").values_list("claim", flat=True))
-    assert len(set(claims)) == 2
-    assert claims[1:] == [claims[1]] * 4, "all but the first were claimed anew"
+    assert claims[0] not in claims[1:], "all but the first were claimed anew"
 
 
 def test_a_worker_whose_claim_was_called_lost_mails_nobody(office: Office) -> None:
