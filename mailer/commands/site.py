@@ -12,10 +12,8 @@ def status(desk: Desk) -> int:
     reason, waiting = face_restore.why_not(desk.house), people_waited_for()
     desk.say(reason or "This site and its journal folder agree.")
     if waiting:
-        desk.say(
-            f"{waiting} departures are of people whom this database does not know. Who comes back by an import is taken"
-            " off at once; look in other backups for the rest."
-        )
+        desk.say(f"Departures of people whom this database does not know: {waiting}.")
+        desk.say("Whoever of them comes back by an import is taken off at once.")
     desk.answer({"may_send": reason is None, "reason": reason or "", "departures_of_people_not_known": waiting})
     return 0 if reason is None else 1
 
@@ -31,5 +29,5 @@ def adopt(desk: Desk, *, reason: str) -> None:
 def replay(desk: Desk) -> None:
     """Carry out departures that were written down on this host."""
     count = replay_departures(desk.house, desk.now)
-    desk.say(f"{count} departures carried out that were written down here and not in the database.")
+    desk.say(f"Written down here, and carried out only now: {count}.")
     desk.answer({"carried_out": count})
