@@ -43,5 +43,5 @@ def restore(actor: Actor, mailbox: Mailbox, reason: str, now: datetime) -> None:
         )
     if not returns.restore(mailbox.pk):
         raise RestoreRefused("This address was not given up: it is written to already.")
-    desk.close_given_up(mailbox.pk, reason, actor.reference, now)
+    desk.note_restored(mailbox.pk, reason, actor.reference, now)
     record(now, actor.reference, "mailbox restored", about="mailbox", number=mailbox.pk, reason=discreet(reason))

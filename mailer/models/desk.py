@@ -88,10 +88,12 @@ def close_matter(matter_id: int, judgement: Judgement, note: str, by: str, now: 
     return rows.update(judgement=judgement, note=note[:500], closed_by=by, closed_at=now) == 1
 
 
-def close_given_up(mailbox_id: int, note: str, by: str, now: datetime) -> int:
-    """Close what lies on the desk because the address was given up: it has been restored."""
-    rows = Matter.unscoped.filter(mailbox=mailbox_id, kind=MatterKind.UNDELIVERABLE, closed_at=None)
-    return rows.update(judgement=Judgement.RESTORE, note=note[:500], closed_by=by, closed_at=now)
+def note_restored(mailbox_id: int, note: str, by: str, now: datetime) -> None:
+    """Close what lies on the desk because the address was given up; if nothing does, say here that it works again."""
+    rows = Matter.unscoped.filter(mailbox=mailbox_id, kind=MatterKind.UNDELIVERABLE)
+    closed = {"judgement": Judgement.RESTORE, "note": note[:500], "closed_by": by, "closed_at": now}
+    if not (rows.filter(closed_at=None).update(**closed) or rows.filter(closed_at=now, judgement=Judgement.RESTORE)):
+        Matter.unscoped.create(kind=MatterKind.UNDELIVERABLE, mailbox_id=mailbox_id, opened_at=now, **closed)
 
 
 def restored_since(mailbox_id: int, moment: datetime) -> bool:

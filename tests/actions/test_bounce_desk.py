@@ -101,9 +101,12 @@ def test_an_address_that_works_again_is_written_to_and_the_reason_is_kept(sent: 
     assert (told.actor, told.details["reason"]) == (bart().reference, "She cleared it; (an address) works")
 
 
-def test_a_report_about_an_earlier_letter_does_not_undo_what_a_person_knows(sent: Office) -> None:
+@pytest.mark.parametrize("before", [Judgement.RESTORE, Judgement.IGNORE])
+def test_a_report_about_an_earlier_letter_does_not_undo_what_a_person_knows(sent: Office, before: Judgement) -> None:
     comes_back(sent, dsn(sent, GWEN))
-    close(sent, sima(), Judgement.RESTORE)
+    close(sent, sima(), before)
+    if before is Judgement.IGNORE:
+        restore_mailbox(sima(), sent.house, GWEN, "it works after all", sent.now)
     sent.now += timedelta(hours=1)
     comes_back(sent, dsn(sent, GWEN, boundary="=_late"))
     assert box().deliverability == "unknown"
