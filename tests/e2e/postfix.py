@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +84,7 @@ _MAPS = {
 class Postfix:
     """A running relay: its port, the authority that signed its certificate, and the mailboxes behind it."""
 
+    folder: Path
     port: int
     ca_file: Path
     mail: Path
@@ -95,12 +96,12 @@ class Postfix:
 
 
 @contextmanager
-def running() -> Iterator[Postfix]:
-    """Start it, and stop it again."""
+def running(main: str = "", master: str = "", maps: Mapping[str, str] = _MAPS) -> Iterator[Postfix]:
+    """Start it, and stop it again. What is added to main.cf stands last there, so it counts; `{folder}` is its own."""
     folder = Path(tempfile.mkdtemp(prefix="mailer-postfix-", dir="/tmp"))
     folder.chmod(0o755)
     try:
-        server = _configure(folder)
+        server = _configure(folder, main, master, maps)
         _postfix(folder, "start")
         try:
             yield server
@@ -110,7 +111,7 @@ def running() -> Iterator[Postfix]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _configure(folder: Path) -> Postfix:
+def _configure(folder: Path, main: str, master: str, maps: Mapping[str, str]) -> Postfix:
     mail, spool, data = (folder / name for name in ("mail", "spool", "data"))
     for place in (mail, spool, data):
         place.mkdir()
@@ -123,11 +124,11 @@ def _configure(folder: Path) -> Postfix:
     for number, part in enumerate(certificate.cert_chain_pems):
         part.write_to_path(folder / "cert.pem", append=number > 0)
     authority.cert_pem.write_to_path(folder / "ca.pem")
-    for name, content in _MAPS.items():
+    for name, content in maps.items():
         (folder / name).write_text(content)
     port = _free_port()
     (folder / "main.cf").write_text(
-        _MAIN.format(
+        (_MAIN + main).format(
             folder=folder,
             spool=spool,
             data=data,
@@ -137,8 +138,8 @@ def _configure(folder: Path) -> Postfix:
             gid=mail.stat().st_gid or 65534,
         )
     )
-    (folder / "master.cf").write_text(_MASTER.format(port=port))
-    return Postfix(port, folder / "ca.pem", mail, spool / "log")
+    (folder / "master.cf").write_text((_MASTER + master).format(port=port, folder=folder))
+    return Postfix(folder, port, folder / "ca.pem", mail, spool / "log")
 
 
 def _free_port() -> int:
