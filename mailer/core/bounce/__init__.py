@@ -31,9 +31,9 @@ _DETECTORS: tuple[Callable[[Mail], tuple[Finding, ...]], ...] = (
     feedback.find,
     notification.find,
     delivery_status.find_forwarded,
+    automatic.read_receipt,
     # what is said in words alone; a third of these call themselves automatic replies
     formats.find,
-    automatic.read_receipt,
     challenge.find,
     unknown.find,
     # what is recognised only to be ignored

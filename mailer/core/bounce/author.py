@@ -9,10 +9,8 @@ import re
 from mailer.core.bounce.mail import Mail
 
 _SYSTEM = re.compile(
-    r"mailer[-_. ]?daemon|post[-_]?master@|^\W*post-?master\b|<>"
-    r"|mail[ ._-]?delivery[ ._-]?(?:sub-?)?(?:system|service|agent|software)|mail deliver system"
-    r"|mail[ ._-](?:administrator|system)\b|system[ ._-]administrator|internet mail delivery"
-    r"|microsoft (?:outlook|exchange)\b|mdaemon|ndr administrator|interscan",
+    r"mailer[-_. ]?daemon|post[-_]?master@|^\W*post-?master\W*$|<>|microsoftexchange[0-9a-f]{8}|mdaemon|ndr administrator"
+    r"|mail[ ._-]?delivery[ ._-]?(?:sub-?)?(?:system|service|agent|software)|mail deliver system",
     re.IGNORECASE,
 )
 _NULL = re.compile(r"^\s*<?(?:mailer-daemon(?:@[^<>]*)?)?>?\s*$", re.IGNORECASE)

@@ -32,8 +32,11 @@ _GONE = (
 
 
 def read_receipt(mail: Mail) -> tuple[Finding, ...]:
-    """A disposition notification (RFC 8098): somebody's program opened or dropped the letter."""
-    if mail.of_type("message/disposition-notification"):
+    """A disposition notification (RFC 8098): somebody's program opened or dropped the letter.
+
+    Dovecot refuses in the same shape, and that is a bounce.
+    """
+    if mail.of_type("message/disposition-notification") and "automatically rejected" not in mail.opening:
         return (Finding(None, None, None, Kind.AUTOREPLY, Reason.READ_RECEIPT, _subject(mail), RECEIPT),)
     return ()
 

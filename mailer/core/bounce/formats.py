@@ -116,6 +116,12 @@ FORMATS: tuple[Format, ...] = (
     Format("groupwise", ("the message that you sent was undeliverable to the following",), own=True),
     Format("domino", ("was not delivered to:",), subject="delivery", who=_who(r"^[ \t]+WHO[ \t]*$"), own=True),
     Format("notes", ("failure reasons ---", "failure reasons --"), own=True),
+    Format(
+        "failed_recipient",
+        ("could not deliver message to the following recipient(s)",),
+        sender="system administrator",
+        who=_who(r"^failed recipient:[ \t]*<?WHO"),
+    ),
     Format("lsmtp", ("error-for:",), who=_who(r"^error-for:[ \t]*WHO")),
     Format("smail", ("message log follows", "failed addresses follow")),
     Format(
