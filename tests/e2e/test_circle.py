@@ -5,6 +5,7 @@ who has had enough. Postfix and Dovecot are ours alone, and end with the test.
 """
 
 import os
+import re
 import shutil
 import smtplib
 import ssl
@@ -24,9 +25,11 @@ from mailer.actions.hand_over import Sender
 from mailer.actions.list_bounces import bounce_log
 from mailer.core.configkind import Tls
 from mailer.core.dkim import Signer
+from mailer.core.matter import MatterKind
 from mailer.core.sought import Sought
+from mailer.core.token import message_id
 from mailer.house import House
-from mailer.models import Bounce, Copy, Mailbox, Subscription
+from mailer.models import Bounce, Copy, Mailbox, Matter, Subscription
 from mailer.transport.imap_session import Account
 from mailer.transport.journal import Journal
 from mailer.transport.pool import Pool
@@ -129,11 +132,12 @@ def test_the_whole_circle(office: Office, parts: Parts) -> None:
 
     until(lambda: parts.dovecot.files("enough@example.net"), parts)
     stop_by_mail(office, parts, "enough@example.net")
+    stop_in_words(office, parts, "ann@example.net")
     colleague_writes(parts)
 
-    # Two reports, the reply of the vacation program, the wish to leave; the colleague's letter stays as it is.
+    # Two reports, the reply of the vacation program, the wish to leave, the one in words, and the colleague's letter.
     looks: list[Look] = []
-    until(lambda: fetched(office, looks) >= 5, parts)
+    until(lambda: fetched(office, looks) >= 6, parts)
     assert [look.trouble for look in looks if look.trouble] == []
 
     states = dict(Copy.unscoped.values_list("mailbox__normal", "state"))
@@ -163,10 +167,12 @@ def test_the_whole_circle(office: Office, parts: Parts) -> None:
         ("soft", "mailbox_full", "5.2.2", "imap"),
         ("autoreply", "auto_reply", "", "imap"),
     }
-    assert {row.matched_by for row in Bounce.unscoped.filter(source="imap")} <= {"return_path", "mailto"}
+    assert {row.matched_by for row in Bounce.unscoped.filter(source="imap")} == {"return_path", "mailto", "answer"}
 
-    (stays,) = parts.dovecot.files(RETURNS)
-    assert b"Subject: Tea on Saturday?" in stays.read_bytes()
+    (asked,) = Matter.unscoped.filter(kind=MatterKind.ASKS_TO_LEAVE)
+    assert (asked.said, asked.copy.mailbox.normal) == ("Please take me off your list.", "ann@example.net")
+    stays = [file.read_bytes() for file in parts.dovecot.files(RETURNS)]
+    assert sorted(re.findall(rb"(?m)^Subject: (.*)$", b"".join(stays))) == [b"Re: News", b"Tea on Saturday?"]
     assert len(parts.dovecot.files(RETURNS, "Mailer/Read")) == 4
     assert parts.dovecot.files(RETURNS, "Mailer/Kept") == []
 
@@ -193,6 +199,16 @@ def stop_by_mail(office: Office, parts: Parts, box: str) -> None:
     answer["From"], answer["To"], answer["Subject"] = box, address, "unsubscribe"
     answer.set_content("Please stop.")
     parts.submit(box, address, answer)
+
+
+def stop_in_words(office: Office, parts: Parts, box: str) -> None:
+    """As a person does it: an answer to our letter, to where its readers are told to write."""
+    handle = Copy.unscoped.get(mailbox__normal=box).handle % 2**64
+    answer = EmailMessage()
+    answer["From"], answer["To"], answer["Subject"] = box, RETURNS, "Re: News"
+    answer["In-Reply-To"] = message_id(office.house.tokens, handle, office.house.mail_domain)
+    answer.set_content("Please take me off your list.")
+    parts.submit(box, RETURNS, answer)
 
 
 def colleague_writes(parts: Parts) -> None:
