@@ -15,7 +15,8 @@ from mailer.core.consent import Article9, Channel, Entry, Kind, PecrBasis
 from mailer.core.departing import Act, Departure, Extent, Person
 from mailer.core.token import Purpose
 from mailer.house import House
-from mailer.models import ConsentEntry, Copy, Member, Notice, SuppressionReason, departing, departure
+from mailer.models import ConsentEntry, Member, Notice, SuppressionReason, departing, departure
+from mailer.models.departure import CopyNamed
 from mailer.models.ledger import Line, append, record
 from mailer.models.outbox import unsigned
 from mailer.models.site import Counter, bump
@@ -25,17 +26,28 @@ PAGE_UNDO = timedelta(minutes=30)
 LETTER_UNDO = timedelta(days=14)
 
 
-def carry_out(house: House, what: Departure, now: datetime) -> bool:
-    """Do it, unless it was done; whether anything is another now than before. Call it inside `writing()`."""
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The copy that a letter's handle names, and who rode on it."""
+
+    copy: CopyNamed
+    members: list[Member]
+
+
+def carry_out(house: House, what: Departure, now: datetime, named: Named | None = None) -> bool:
+    """Do it, unless it was done; whether anything is another now than before. Call it inside `writing()`.
+
+    `named` saves looking it up again.
+    """
     if not departing.first_time(what.seed, what.at):
         return False
-    return take_back(what, now) if what.act is Act.UNDO else _leave(house, what, now)
+    return take_back(what, now) if what.act is Act.UNDO else _leave(house, what, now, named)
 
 
-def title_of(house: House, copy: Copy) -> str:
-    """The title of the list that a copy's letter came from."""
-    region = copy.mailing.region
-    return house.title(copy.mailing.issue.mailing_list.slug, region.name if region else None)
+def look_up(handle: int) -> Named | None:
+    """What a handle names; None if the database does not know it."""
+    copy = departure.copy_named(handle)
+    return None if copy is None else Named(copy, departure.riders(copy))
 
 
 def way_back(what: Departure) -> int:
@@ -53,16 +65,16 @@ class _Case:
     """An act, with the copy it is about if the database knows it, and the time at which it is carried out."""
 
     what: Departure
-    copy: Copy | None
+    copy: CopyNamed | None
     now: datetime
 
     @property
     def streams(self) -> tuple[int, ...]:
-        return self.what.streams if self.copy is None else tuple(map(int, self.copy.mailing.rule["streams"]))
+        return self.what.streams if self.copy is None else self.copy.streams
 
     @property
     def mailing(self) -> int | None:
-        return None if self.copy is None else self.copy.mailing_id
+        return None if self.copy is None else self.copy.mailing
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,32 +84,29 @@ class _Departed:
     suppressed: bool
 
 
-def _leave(house: House, what: Departure, now: datetime) -> bool:
-    # The lock on `changes` puts parallel clicks in one order: the second finds nothing left to do (U7).
-    bump(Counter.CHANGES)
-    case = _Case(what, departure.copy_named(what.handle), now)
-    members, missing = _those_named(case)
+def _leave(house: House, what: Departure, now: datetime, named: Named | None) -> bool:
+    named = named or look_up(what.handle)
+    case = _Case(what, named.copy if named else None, now)
+    members, missing = (named.members, ()) if named else _those_named(what)
+    # Parallel clicks stand in one order here: the second finds nothing left to do (U7).
     departing.hold(members)
     departed = [gone for member in members if (gone := _take_off(member, case)) is not None]
-    if missing is not None:
-        _wait_for(case, missing)
+    if named is None:
+        _wait_for(what, missing)
     _offer_ways_back(house, case, departed)
     return bool(departed)
 
 
-def _those_named(case: _Case) -> tuple[list[Member], tuple[Person, ...] | None]:
-    """Who is meant; and if the database does not know the copy, those of them whom it does not know either."""
-    if case.copy is not None:
-        return departure.riders(case.copy), None
-    people = case.what.people
-    found = departing.members_named([each.subject for each in people], [each.hash for each in people if each.hash])
+def _those_named(what: Departure) -> tuple[list[Member], tuple[Person, ...]]:
+    """Those whom the line names and the database knows, and those whom it does not."""
+    hashes = [each.hash for each in what.people if each.hash]
+    found = departing.members_named([each.subject for each in what.people], hashes)
     known = {member.subject for member in found} | {member.person_hash for member in found if member.person_hash}
-    return found, tuple(each for each in people if not {each.subject, each.hash} & known)
+    return found, tuple(each for each in what.people if not {each.subject, each.hash} & known)
 
 
-def _wait_for(case: _Case, missing: tuple[Person, ...]) -> None:
+def _wait_for(what: Departure, missing: tuple[Person, ...]) -> None:
     """Whom the database does not know must not be written to when an import brings them back."""
-    what = case.what
     if what.extent is Extent.EVERYTHING:
         for person in missing:
             departure.suppress_hash(person.hash, SuppressionReason.LEFT_ALL, what.at)
@@ -107,14 +116,13 @@ def _wait_for(case: _Case, missing: tuple[Person, ...]) -> None:
 
 def take_up(what: Departure, now: datetime) -> int:
     """Carry a stranded departure out for those who are known by now; how many. Call it inside `writing()`."""
-    case = _Case(what, None, now)
-    members, missing = _those_named(case)
+    members, missing = _those_named(what)
     if not members:
         return 0
-    bump(Counter.CHANGES)
-    taken = sum(_take_off(member, case) is not None for member in members)
+    taken = sum(_take_off(member, _Case(what, None, now)) is not None for member in members)
     departing.take_up(what.seed)
-    _wait_for(case, missing or ())
+    if missing:
+        _wait_for(what, missing)
     return taken
 
 
@@ -124,12 +132,15 @@ def _take_off(member: Member, case: _Case) -> _Departed | None:
     if what.at < case.now:
         # Carried out later than it was asked for: a consent that was given since is none of its business.
         subscriptions = [each for each in subscriptions if each.since <= what.at]
-    append([Line(member, _withdrawal(member, each.entry, case)) for each in subscriptions])
+    if subscriptions:
+        append([Line(member, _withdrawal(member, each.entry, case)) for each in subscriptions])
     suppressed = what.extent is Extent.EVERYTHING and departure.suppress_person(
         member, SuppressionReason.LEFT_ALL, what.at
     )
     if not subscriptions and not suppressed:
         return None
+    if not subscriptions:
+        bump(Counter.CHANGES)  # a line of the ledger does so by itself
     numbers = tuple(each.stream_id for each in subscriptions)
     record(
         case.now,
@@ -178,7 +189,7 @@ def _offer_ways_back(house: House, case: _Case, departed: list[_Departed]) -> No
 
 def _mailbox_takes_a_letter(house: House, case: _Case) -> bool:
     """Where an older database does not know the copy, the letter was sent: its links must work again."""
-    mailbox = case.copy.mailbox if case.copy else None
+    mailbox = departure.mailbox_of(case.copy) if case.copy else None
     return case.copy is None or (mailbox is not None and departure.may_be_answered(mailbox, house.allow_list))
 
 
@@ -190,13 +201,15 @@ def _offer(house: House, handle: int, gone: _Departed, ends_at: datetime) -> str
 def _say_farewell(house: House, case: _Case, people: Iterable[tuple[str, str]]) -> None:
     """One letter to a shared mailbox: who has been taken off, and for each a way back that still works."""
     what, copy = case.what, case.copy
-    if copy is None or copy.mailbox is None or case.now >= what.at + LETTER_UNDO:
+    mailbox = departure.mailbox_of(copy) if copy else None
+    if copy is None or mailbox is None or case.now >= what.at + LETTER_UNDO:
         return
-    left = house.config.organisation.name if what.extent is Extent.EVERYTHING else title_of(house, copy)
+    everything = what.extent is Extent.EVERYTHING
+    left = house.config.organisation.name if everything else house.title(copy.list, copy.region)
     letter = house.farewell(left, people)
     departure.post_notice(
         farewell(what),
-        copy.mailbox,
+        mailbox,
         kind=Notice.Kind.FAREWELL,
         subject=letter.subject,
         text=letter.text,

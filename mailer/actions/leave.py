@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from mailer.actions.carry_out import LETTER_UNDO, PAGE_UNDO, carry_out, farewell, title_of, way_back
+from mailer.actions.carry_out import LETTER_UNDO, PAGE_UNDO, Named, carry_out, farewell, look_up, way_back
 from mailer.actions.write_down import write_down
 from mailer.core.consent import Channel
 from mailer.core.departing import Act, Departure, Extent, Person
 from mailer.core.errors import MailerError
 from mailer.core.token import Purpose
 from mailer.house import House
-from mailer.models import Copy, Undo, departure
+from mailer.models import Undo, departure
 from mailer.models.base import writing
 from mailer.models.departing import AWAY
 
@@ -77,7 +77,7 @@ def list_title(house: House, token: str) -> str | None:
         copy = departure.copy_named(handle)
     except AWAY:
         return ""
-    return None if copy is None else title_of(house, copy)
+    return None if copy is None else house.title(copy.list, copy.region)
 
 
 def leave(house: House, token: str, extent: Extent, channel: Channel, *, now: datetime, draw: Draw) -> Left | None:
@@ -88,39 +88,37 @@ def leave(house: House, token: str, extent: Extent, channel: Channel, *, now: da
     token_hash = hashlib.sha256(token.encode()).hexdigest()
     what = Departure(draw(), Act.LEAVE, handle, now, channel, extent, token_hash)
     try:
-        copy = departure.copy_named(handle)
-        if copy is None:
-            return None
-        title = title_of(house, copy)
-        named = _named(what, copy)
+        named = look_up(handle)
         if named is None:
+            return None
+        title = house.title(named.copy.list, named.copy.region)
+        if not _has_something_to_do(what, named):
             return Left(title, changed=False)
     except AWAY as error:
         return _rely_on_line(house, "", error, written=write_down(house, what, now))
-    written = write_down(house, named, now)
+    people = tuple(Person(each.subject, each.person_hash) for each in named.members)
+    what = replace(what, streams=named.copy.streams, people=people)
+    written = write_down(house, what, now)
     try:
         with writing(_PATIENCE):
-            carry_out(house, named, now)
-        return _answer(house, named, title)
+            carry_out(house, what, now, named)
+        return _answer(house, what, title)
     except AWAY as error:
         return _rely_on_line(house, title, error, written=written)
 
 
-def _named(what: Departure, copy: Copy) -> Departure | None:
-    """The act with everyone whom the copy names; None if there is nothing left for it to do."""
-    members = departure.riders(copy)
-    streams = tuple(map(int, copy.mailing.rule["streams"]))
-    everything = what.extent is Extent.EVERYTHING
-    hashes = {member.person_hash for member in members if member.person_hash}
-    if not any(departure.active(member, None if everything else streams) for member in members) and not (
-        everything and hashes - departure.suppressed_among(hashes)
-    ):
-        return None
-    return replace(what, streams=streams, people=tuple(Person(each.subject, each.person_hash) for each in members))
+def _has_something_to_do(what: Departure, named: Named) -> bool:
+    """Whether anybody on the copy is still on what is left; a second click is answered without a trace."""
+    if what.extent is Extent.THIS:
+        return departure.anything_active(named.members, named.copy.streams)
+    hashes = {member.person_hash for member in named.members if member.person_hash}
+    return departure.anything_active(named.members, None) or bool(hashes - departure.suppressed_among(hashes))
 
 
 def _answer(house: House, what: Departure, title: str) -> Left:
     """What came of it, whoever carried it out: a sender may have been quicker than the page."""
+    if what.channel is not Channel.PAGE:
+        return Left(title, changed=True)
     offered = departure.offer_named(way_back(what)) is not None
     undo = house.tokens.sign(Purpose.UNDO, way_back(what)) if offered else ""
     return Left(title, changed=True, undo=undo, farewell=departure.has_notice(farewell(what)))

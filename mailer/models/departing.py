@@ -39,8 +39,12 @@ class Stranded(Table):
 
 def first_time(seed: int, at: datetime) -> bool:
     """Note that an act is being carried out; False if it was before. Call it inside `writing()`."""
-    _, created = CarriedOut.unscoped.get_or_create(seed=signed(seed), defaults={"at": at})
-    return bool(created)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO mailer_carriedout (seed, at) VALUES (%s, %s) ON CONFLICT (seed) DO NOTHING",
+            [signed(seed), connection.ops.adapt_datetimefield_value(at)],
+        )
+        return bool(cursor.rowcount == 1)
 
 
 def done_among(seeds: Iterable[int]) -> set[int]:

@@ -1,7 +1,10 @@
 """What leaving touches: the copy a link names, who rode on it, their subscriptions, and the offers to undo."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
+
+from django.db.models import QuerySet
 
 from mailer.core.audience import AllowList, SubscriptionState
 from mailer.models.consent import ConsentEntry, Subscription, Suppression, SuppressionKind, SuppressionReason
@@ -10,24 +13,53 @@ from mailer.models.member import Deliverability, Mailbox, Member
 from mailer.models.outbox import signed
 
 
-def copy_named(handle: int) -> Copy | None:
-    """The copy of a token's handle, with its mailing, list and region."""
-    rows = Copy.unscoped.select_related("mailing__issue__mailing_list", "mailing__region", "mailbox")
-    return rows.filter(handle=signed(handle)).first()
+@dataclass(frozen=True, slots=True)
+class CopyNamed:
+    """What a handle names: a copy, its mailbox, the streams that its mailing could come from, and its list's name."""
+
+    pk: int
+    mailbox: int | None
+    mailing: int
+    streams: tuple[int, ...]
+    list: str
+    region: str | None
 
 
-def riders(copy: Copy) -> list[Member]:
+def copy_named(handle: int) -> CopyNamed | None:
+    """The copy of a token's handle."""
+    rows = Copy.unscoped.filter(handle=signed(handle)).values_list(
+        "pk", "mailbox", "mailing", "mailing__rule", "mailing__issue__mailing_list__slug", "mailing__region__name"
+    )
+    for pk, mailbox, mailing, rule, slug, region in rows:
+        return CopyNamed(pk, mailbox, mailing, tuple(map(int, rule["streams"])), slug, region)
+    return None
+
+
+def riders(copy: CopyNamed) -> list[Member]:
     """Everyone the copy was made for and who is still known, whether or not they have left since."""
-    rides = Delivery.unscoped.filter(copy=copy, member__isnull=False).order_by("member")
-    return [ride.member for ride in rides.select_related("member__mailbox")]
+    rides = Delivery.unscoped.filter(copy=copy.pk, member__isnull=False).order_by("member")
+    return [ride.member for ride in rides.select_related("member").only("member")]
+
+
+def mailbox_of(copy: CopyNamed) -> Mailbox | None:
+    """The mailbox that a copy went to, unless it was erased."""
+    found: Mailbox | None = Mailbox.unscoped.filter(pk=copy.mailbox).first()
+    return found
 
 
 def active(member: Member, streams: Iterable[int] | None) -> list[Subscription]:
     """The member's active subscriptions to these streams, or to all."""
-    rows = Subscription.unscoped.filter(member=member, state=SubscriptionState.ACTIVE)
-    if streams is not None:
-        rows = rows.filter(stream__in=list(streams))
-    return list(rows.select_related("entry").order_by("stream"))
+    return list(_active([member], streams).select_related("entry").order_by("stream"))
+
+
+def anything_active(members: Iterable[Member], streams: Iterable[int] | None) -> bool:
+    """Whether one of them has an active subscription to these streams, or to any."""
+    return bool(_active(members, streams).exists())
+
+
+def _active(members: Iterable[Member], streams: Iterable[int] | None) -> QuerySet[Subscription]:
+    rows: QuerySet[Subscription] = Subscription.unscoped.filter(member__in=members, state=SubscriptionState.ACTIVE)
+    return rows if streams is None else rows.filter(stream__in=list(streams))
 
 
 def suppress_person(member: Member, reason: SuppressionReason, now: datetime) -> bool:
