@@ -148,3 +148,5 @@ def test_the_letters_of_a_day_are_counted_by_provider(office: Office) -> None:
     office.send_all()
     assert [(each.domain, each.letters) for each in volumes(office.now)] == [("example.net", 4), ("example.org", 2)]
     assert volumes(office.now + timedelta(days=2)) == ()
+    Copy.unscoped.filter(mailbox__address="m0@example.net").update(decided_at=office.now - timedelta(days=2))
+    assert [(each.domain, each.letters) for each in volumes(office.now)] == [("example.net", 3), ("example.org", 2)]

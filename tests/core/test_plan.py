@@ -57,10 +57,10 @@ def test_what_was_used_before_is_waited_for() -> None:
 
 
 def test_quiet_hours_are_waited_for() -> None:
-    night = terms(rate=1.0, quiet=quiet_hours("12:00-08:00"))
-    assert ends(Course(7200), night) == NOW + 2 * HOUR
-    assert ends(Course(7201), night) == datetime(2026, 11, 21, 8, 0, 1, tzinfo=UTC)
-    assert ends(Course(7200 + 4 * 3600), night) == datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+    night = terms(rate=1.0, quiet=quiet_hours("11:30-08:00"))
+    assert ends(Course(5400), night) == NOW + 1.5 * HOUR
+    assert ends(Course(5401), night) == datetime(2026, 11, 21, 8, 0, 1, tzinfo=UTC)
+    assert ends(Course(5400 + 12_600), night) == datetime(2026, 11, 21, 11, 30, tzinfo=UTC)
 
 
 def test_a_destination_with_a_limit_of_its_own_may_be_the_last() -> None:
@@ -74,6 +74,7 @@ def test_a_destination_with_a_limit_of_its_own_may_be_the_last() -> None:
 
 def test_what_does_not_end_before_the_mailing_does_is_counted() -> None:
     assert end_time(Course(100), (), terms(days=-1), NOW) == End(None, 100)
+    assert end_time(Course(200_000), (), terms(days=1 / 16), NOW) == End(None, 200_000 - 20 * 5400)
     slow = Course(500, Limits(per_day=100))
     assert end_time(Course(1000), (slow,), terms(days=2), NOW) == End(None, 500 - 2 * 80)
 
@@ -120,7 +121,8 @@ def test_what_is_planned_keeps_the_limits_and_the_quiet(
             assert all(late - early >= window.length for early, late in zip(sent, sent[allowed:], strict=False))
         else:
             assert pace * window.length.total_seconds() <= most
-    assert all(quiet.over_at(at, LONDON) is None for at, _ in gone)
+    lasts = [at + timedelta(seconds=(count - 1) / pace) for at, count in gone]
+    assert all(quiet.over_at(each, LONDON) is None for each in lasts)
 
 
 def played(course: Course, on: Terms) -> datetime | None:
