@@ -19,8 +19,9 @@ CAME_BACK = "too much came back"
 
 #: Set aside, and yet never answered for good.
 _UNANSWERED = (CopyState.DEFERRED, CopyState.HELD, CopyState.WITHDRAWN, CopyState.CANCELLED)
-#: So many copies of the queue tell how dense it is: positions are drawn at random.
-_SAMPLE = 1000
+#: So many copies of the queue tell how dense it is: positions are drawn at random. The first ones are passed over,
+#: since copies that are tried again stand before all that were never tried.
+_PASSED_OVER, _SAMPLE = 500, 1000
 
 
 def came_back(mailing_id: int) -> Tally:
@@ -34,11 +35,12 @@ def guessed_attempts(mailing_id: int) -> int:
     """About how many letters were attempted, never far too many: two looks into the queue, however long it is."""
     queue = Copy.unscoped.filter(mailing=mailing_id, state=CopyState.QUEUED).order_by("position")
     positions = queue.values_list("position", flat=True)
-    head, further = positions[:1], positions[_SAMPLE : _SAMPLE + 1]
-    first, last = next(iter(head), None), next(iter(further), None)
+    end = _PASSED_OVER + _SAMPLE
+    first = next(iter(positions[_PASSED_OVER : _PASSED_OVER + 1]), None)
+    last = next(iter(positions[end : end + 1]), None)
     if first is None or last is None or last <= first:
         return 0
-    return int(first * _SAMPLE // (last - first))
+    return max(0, int(first * _SAMPLE // (last - first)) - _PASSED_OVER)
 
 
 def attempts(mailing_id: int) -> int:
