@@ -22,6 +22,8 @@ missing=""
 [ -x /usr/bin/chromium ] || missing="$missing chromium"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 [ -x /usr/sbin/postfix ] || missing="$missing postfix"
+[ -x /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
+[ -x /usr/lib/dovecot/lmtp ] || missing="$missing dovecot-lmtpd"
 if [ -n "$missing" ]; then
     echo "This machine lacks$missing, so their tests are skipped: sudo apt install$missing"
     [ -z "${MAILER_NO_SKIPS:-}" ] || exit 1

@@ -15,12 +15,11 @@ from mailer.core.configkind import Tls
 from mailer.house import House
 from mailer.models import Bounce, ReportSource
 from mailer.transport.imap_session import Account
-from tests.e2e.dovecot import Dovecot, running
-from tests.needs import needs
+from tests.e2e.dovecot import NEEDED, Dovecot, running
 from tests.transport.imap_wire import ImapWire
 from tests.world import NOW, Draw
 
-pytestmark = [pytest.mark.django_db, needs("dovecot-imapd", "/usr/sbin/dovecot")]
+pytestmark = [pytest.mark.django_db, *NEEDED]
 USERS = count()
 REPORT = (
     b"Return-Path: <>\r\nFrom: MAILER-DAEMON@mx.example.net\r\nTo: b+x@bounces.example.org\r\n"

@@ -18,7 +18,10 @@ from pathlib import Path
 import trustme
 
 from mailer.transport.imap_session import Account
+from tests.needs import needs
 
+#: What a test needs that runs one.
+NEEDED = [needs("dovecot-imapd", "/usr/lib/dovecot/imap"), needs("dovecot-lmtpd", "/usr/lib/dovecot/lmtp")]
 PASSWORD = "a password for loopback"
 _START_SECONDS = 20
 _CONF = """\

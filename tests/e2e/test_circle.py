@@ -46,8 +46,7 @@ pytestmark = [
     pytest.mark.django_db,
     pytest.mark.postfix,
     needs("postfix", "/usr/sbin/postfix"),
-    needs("dovecot-imapd", "/usr/lib/dovecot/imap"),
-    needs("dovecot-lmtpd", "/usr/lib/dovecot/lmtp"),
+    *dovecot.NEEDED,
     pytest.mark.skipif(os.geteuid() != 0, reason="a Postfix of our own can only be started as root, as .ci/run does"),
 ]
 

@@ -13,12 +13,10 @@ from mailer.core.bounce.fate import Fate
 from mailer.transport.imap import opened
 from mailer.transport.imap_session import Account, AccountRefused, MailboxFault
 from mailer.transport.maildir import READ_LIMIT, GoneError
-from tests.e2e.dovecot import Dovecot, running
-from tests.needs import needs
+from tests.e2e.dovecot import NEEDED, Dovecot, running
 from tests.transport.imap_wire import OFFERS, ImapWire
 from tests.transport.tls import TlsKit
 
-DOVECOT = needs("dovecot-imapd", "/usr/sbin/dovecot")
 USERS = count()
 LETTERS = {4: b"Subject: one\r\n\r\none\r\n", 9: b"Subject: two\r\n\r\ntwo\r\n"}
 
@@ -49,8 +47,9 @@ def flags(files: list[Path]) -> list[str]:
     return [file.name.partition(":2,")[2] for file in files]
 
 
-@DOVECOT
 class TestOnDovecot:
+    pytestmark = NEEDED
+
     def test_what_came_is_read_in_order_and_stays_unseen(self, dovecot: Dovecot, account: Account) -> None:
         deliver(dovecot, account, b"Subject: one\r\n\r\n1", b"Subject: two\r\n\r\n2")
         with opened(account) as inbox:
