@@ -30,6 +30,7 @@ _HOST = re.compile(r"(?<![\w.-])(?:[a-z0-9_-]{1,63}\.){1,10}[a-z]{2,6}(?![\w-]|\
 ALWAYS: tuple[str, ...] = (
     "does not accept mail (nullmx)", "domain does not accept mail", "host does not accept mail", "null mx", "nullmx",
     "no mx record found for domain", "no mx found for domain", "domain does not accept any mail",
+    "mx or srv record indicated no smtp service",
 )  # fmt: skip
 
 PHRASES: tuple[tuple[Ruling, tuple[str, ...]], ...] = (
@@ -142,8 +143,10 @@ PHRASES: tuple[tuple[Ruling, tuple[str, ...]], ...] = (
         "not delivered within", "已过期",
     )),
     (HOST_UNKNOWN, (
-        "host unknown", "unknown host", "destination computer was not found",
-        "host * not found", "domain not found", "no such domain",
+        "host unknown", "unknown host", "destination computer was not found", "address lookups failed permanently",
+        "find the recipient domain", "dns server returned answer with no data",
+        "host * not found", "domain not found", "domain * does", "domain '*' does", "domain * not found",
+        "no such domain",
         "domain does not exist", "domain doesn't exist", "domain doesnt exist", "domain must exist",
         "host not found", "unknown domain", "domain unknown", "domain is not reachable", "name or service not known",
         "no such host", "unrouteable address", "unroutable address", "unrouteable mail domain", "unroutable domain",

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailer.core import phrases
 from mailer.core.verdict import (
     EFFECTS,
     Class,
@@ -13,6 +14,8 @@ from mailer.core.verdict import (
     Limits,
     MailboxRecord,
     Reason,
+    Ruling,
+    Stage,
     Verdict,
     classify,
     judge_mailbox,
@@ -136,6 +139,67 @@ def test_whatever_is_said_there_is_a_rule(reply: int | None, status: str | None,
 )
 def test_a_transient_reply_never_means_that_the_address_is_gone(reply: int, status: str | None, text: str) -> None:
     assert classify(reply, status, text + " user unknown account disabled") not in {C.HARD, C.DISABLED}
+
+
+@pytest.mark.parametrize(
+    ("status", "stage", "expected"),
+    [
+        (None, Stage.RECIPIENT, C.HARD),
+        ("5.0.0", Stage.RECIPIENT, C.HARD),
+        ("5.2.1", Stage.RECIPIENT, C.HARD),
+        (None, Stage.DATA, C.DISABLED),
+        ("5.0.0", Stage.DATA, C.DISABLED),
+        ("5.2.1", Stage.EARLIER, C.DISABLED),
+        ("5.0.0", None, C.DISABLED),
+        ("5.1.1", None, C.HARD),
+        ("5.1.1", Stage.DATA, C.HARD),
+    ],
+)
+def test_unknown_means_dead_in_answer_to_rcpt_or_by_a_code(
+    status: str | None, stage: Stage | None, expected: Class
+) -> None:
+    found = rule(550, status, "User unknown", stage=lambda: stage)
+    assert (found.klass, found.reason) == (expected, Reason.USER_UNKNOWN)
+
+
+@pytest.mark.parametrize("stage", [None, *Stage])
+@pytest.mark.parametrize(
+    ("status", "text", "reason"),
+    [
+        ("5.0.0", "User Robin (robin@example.net) not listed in Domino Directory", Reason.USER_UNKNOWN),
+        ("5.0.0", "Utilisateur inconnu", Reason.USER_UNKNOWN),
+        ("5.0.0", "宛先不明", Reason.USER_UNKNOWN),
+        ("5.4.310", "DNS domain example.net does not exist", Reason.HOST_UNKNOWN),
+        ("5.7.27", "Host does not accept mail", Reason.NO_MAIL),
+        ("5.1.6", "", Reason.MOVED),
+    ],
+)
+def test_what_a_program_knows_of_its_own_is_final_at_any_stage(
+    status: str, text: str, reason: Reason, stage: Stage | None
+) -> None:
+    assert rule(550, status, text, stage=lambda: stage) == Ruling(C.HARD, reason)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("host spam.example.net said: User unknown", C.HARD),
+        ("<blocked@example.net>: unknown user", C.HARD),
+        ("unknown user, see https://example.net/policy/spam", C.HARD),
+        ("550 see http://www.spamhaus.org/query/ip/192.0.2.1", C.POLICY),
+        ("550 postmaster@example.net blocked your server", C.POLICY),
+    ],
+)
+def test_names_and_links_say_nothing_but_a_link_to_a_blocklist_does(text: str, expected: Class) -> None:
+    assert classify(550, "5.0.0", text) is expected
+
+
+def test_no_phrase_is_hidden_by_another_of_its_row_and_all_are_what_they_are_compared_with() -> None:
+    for ruling, row in phrases.PHRASES:
+        assert not [(one, other) for one in row for other in row if one != other and other in one], ruling
+        assert all(phrase == " ".join(phrase.lower().split(" ")) for phrase in row)
+    said = [phrase for _, row in phrases.PHRASES for phrase in row]
+    assert len(said) == len(set(said))
 
 
 def test_every_class_has_an_effect_and_a_row() -> None:
