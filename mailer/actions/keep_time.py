@@ -7,7 +7,7 @@ step that was cut off is done again (design.md section 2).
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -18,14 +18,13 @@ from mailer.actions.adopt_lists import is_adopted
 from mailer.actions.compose import DrawWord, compile_for, list_of, stream_of, written
 from mailer.actions.leave import Draw
 from mailer.actions.pause_mailing import pause
+from mailer.actions.prepare_mailing import Ticks, Whom, check_everyone, make_deliveries, may_start
 from mailer.core.audience import Rule
 from mailer.core.errors import MailerError
 from mailer.core.mailing import MailingState
-from mailer.core.pace import Pace
 from mailer.core.schedule import Due, due
 from mailer.house import House
-from mailer.models import Mailing, outbox, preparing, recheck, steering
-from mailer.models.audience import next_range
+from mailer.models import Mailing, outbox, preparing, steering
 from mailer.models.base import writing
 from mailer.models.ledger import record
 from mailer.models.site import Counter, current
@@ -33,12 +32,6 @@ from mailer.models.steering import advance, in_state
 
 _LOG = logging.getLogger("mailer.clock")
 _S = MailingState
-#: The first range of members; those after it are as long as this machine does in a moment.
-FIRST_RANGE = Pace(1000)
-#: Deliveries put right in one write at the start.
-CHUNK = 250
-#: Seconds that only grow, to measure by.
-Ticks = Callable[[], float]
 
 
 def keep_time(
@@ -116,27 +109,12 @@ def _prepare(house: House, mailing: Mailing, now: datetime, draw: Draw, draw_wor
             if not advance(mailing.pk, _S.PREPARING):
                 return
             steering.keep_letter(mailing.pk, json.dumps(letter.to_json()), letter.digest, now)
-    pace: Pace | None = FIRST_RANGE
-    while pace:
-        pace = _prepare_range(house, mailing.pk, now, draw, ticks, pace)
+    if preparing.progress(mailing.pk) is not None:
+        make_deliveries(mailing.pk, _whom(house, mailing, now), now, draw, ticks)
 
 
-def _prepare_range(house: House, number: int, now: datetime, draw: Draw, ticks: Ticks, pace: Pace) -> Pace | None:
-    """Make the next range of deliveries; the pace of the one after it, None when all are made or it was stopped."""
-    began = ticks()
-    with writing():
-        mailing = steering.locked(number)
-        if mailing.state != _S.PREPARING or mailing.prepared_at is not None:
-            return None
-        found = next_range(mailing.prepared_to or 0, pace.size)
-        if found is None:
-            steering.note(number, prepared_at=now)
-            return None
-        after, until = found
-        rule = rule_now(house, mailing, now)
-        preparing.make_deliveries(number, rule, house.today(now), house.allow_list, draw, after=after, until=until)
-        steering.note(number, prepared_to=until)
-    return pace.after(ticks() - began)
+def _whom(house: House, mailing: Mailing, now: datetime) -> Whom:
+    return Whom(rule_now(house, mailing, now), house.today(now), house.allow_list)
 
 
 def _start(house: House, mailing: Mailing, now: datetime, draw: Draw, ticks: Ticks) -> None:
@@ -145,23 +123,15 @@ def _start(house: House, mailing: Mailing, now: datetime, draw: Draw, ticks: Tic
     Who is changed while this goes on bumps `changes` over the number written down here, and is asked at the claim.
     """
     with writing():
-        if not _is_ready(steering.locked(mailing.pk)):
+        if not may_start(mailing.pk):
             return
         changes = current(Counter.CHANGES)
-    rule, today = rule_now(house, mailing, now), house.today(now)
-    going_on = _put_right(house, mailing.pk, recheck.of_the_erased(mailing.pk), now, draw)
-    pace, after = FIRST_RANGE, 0
-    while going_on and (found := next_range(after, pace.size)):
-        began = ticks()
-        first, after = found
-        wrong = recheck.doubtful(mailing.pk, rule, today, house.allow_list, after=first, until=after)
-        pace = pace.after(ticks() - began)
-        going_on = _put_right(house, mailing.pk, wrong, now, draw)
-    if not going_on:
+    whom = _whom(house, mailing, now)
+    if not check_everyone(mailing.pk, whom, draw, ticks):
         return
     with writing():
-        if _is_ready(steering.locked(mailing.pk)):
-            advance(mailing.pk, _S.SENDING, started_at=now, checked_at_change=changes, checked_on=today)
+        if may_start(mailing.pk):
+            advance(mailing.pk, _S.SENDING, started_at=now, checked_at_change=changes, checked_on=whom.today)
             record(
                 now,
                 THE_CLOCK.reference,
@@ -170,24 +140,6 @@ def _start(house: House, mailing: Mailing, now: datetime, draw: Draw, ticks: Tic
                 number=mailing.pk,
                 region=mailing.region_id,
             )
-
-
-def _is_ready(mailing: Mailing) -> bool:
-    """Whether it may start: another clock may be preparing it still, and a person may have stopped it."""
-    return mailing.state == _S.PREPARING and mailing.prepared_at is not None
-
-
-def _put_right(house: House, number: int, deliveries: Sequence[int], now: datetime, draw: Draw) -> bool:
-    """Let these follow their member to another mailbox, or withdraw them; False if the mailing was stopped."""
-    for chunk in (deliveries[start : start + CHUNK] for start in range(0, len(deliveries), CHUNK)):
-        with writing():
-            mailing = steering.locked(number)
-            if not _is_ready(mailing):
-                return False
-            carried = recheck.carried_of(number).filter(pk__in=chunk)
-            preparing.follow_moves(number, draw, set(carried.values_list("copy", flat=True)))
-            recheck.withdraw_those_out(carried, rule_now(house, mailing, now), house.today(now), house.allow_list)
-    return True
 
 
 def _finish(mailing: Mailing, now: datetime) -> None:

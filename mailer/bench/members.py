@@ -9,7 +9,8 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
+from functools import lru_cache
 
 from django.db import connection
 
@@ -28,8 +29,10 @@ _BATCH = 20_000
 _FIRST = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gwen", "Hal", "Iris", "Jack", "Kit", "Lena", "Max", "Nell")
 _LAST = ("Archer", "Baker", "Carter", "Dyer", "Fletcher", "Glover", "Hooper", "Mason", "Naylor", "Potter", "Sawyer")
 _BEYOND_ASCII = ("Zoë", "Łukasz", "Siân", "Nuñez", "Ørsted", "Μαρία", "Олег", "李")
-_DOMAINS = ("example.org", "example.net", "example.com", *(f"post{n}.example.org" for n in range(40)))
-_WEIGHTS = (20, 15, 10, *([1] * 40))
+#: Half of the mailboxes are at three large domains, and half at many small ones.
+_DOMAINS = (
+    *["example.org"] * 20, *["example.net"] * 12, *["example.com"] * 8, *(f"post{n}.example.org" for n in range(40)),
+)  # fmt: skip
 _COLUMNS = {
     "mailer_mailbox": (
         "id", "address", "normal", "domain", "hash", "deliverability", "undeliverable_reason", "soft_count",
@@ -71,13 +74,15 @@ class _Last:
 
 def fill(members: int, *, at: datetime, seed: int = 0) -> Filled:
     """Add so many people to a migrated database of the benchmark's own, who joined at `at`."""
-    rule = _make_places(at)
+    moment = connection.ops.adapt_datetimefield_value(at)
+    day = connection.ops.adapt_datefield_value(at.date())
+    rule = _make_places(moment)
     chance = random.Random(seed)  # noqa: S311 - invented people need no secrets
     first = _highest()
     last = _Last(first.mailbox, first.member, first.entry)
     with _careless():
         for start in range(0, members, _BATCH):
-            rows = _people(min(_BATCH, members - start), last, sorted(rule.streams), chance, at)
+            rows = _people(min(_BATCH, members - start), last, sorted(rule.streams), chance, moment, day)
             with writing():
                 for table, made in rows.items():
                     _load(table, made)
@@ -85,7 +90,7 @@ def fill(members: int, *, at: datetime, seed: int = 0) -> Filled:
     return Filled(members, last.mailbox - first.mailbox, last.entry - first.entry, rule)
 
 
-def _make_places(at: datetime) -> Rule:
+def _make_places(at: object) -> Rule:
     """Twenty regions and a list with a stream in each."""
     regions = range(_FIRST_REGION, _FIRST_REGION + REGIONS)
     streams = {stream_number(LIST, region): region for region in regions}
@@ -110,13 +115,13 @@ def _make_places(at: datetime) -> Rule:
 
 
 def _people(
-    count: int, last: _Last, streams: Sequence[int], chance: random.Random, at: datetime
+    count: int, last: _Last, streams: Sequence[int], chance: random.Random, at: object, day: object
 ) -> dict[str, list[Row]]:
     """The rows of so many people, by table."""
     rows: dict[str, list[Row]] = {table: [] for table in _COLUMNS}
     for number in range(last.member + 1, last.member + count + 1):
-        name = _name(number, chance)
-        folded = fold_name(name)
+        words, folded_words = _name(number, chance)
+        name, folded = f"{words} {number}", f"{folded_words} {number}"
         shares = number % 20 == 0 and last.mailbox > 0
         if not shares:
             last.mailbox += 1
@@ -127,25 +132,30 @@ def _people(
             (number, signed(chance.getrandbits(64)), subject, f"B{number}", name, folded, _digest(folded, number),
              Standing.MEMBER, None if number % 100 == 7 else last.mailbox, "", "", "en-GB", "{}", at)
         )  # fmt: skip
-        rows["mailer_memberregion"].append((number, stream % 10_000, at.date()))
+        rows["mailer_memberregion"].append((number, stream % 10_000, day))
         if number % 20 != 13:
             _consent(rows, last, number, subject, stream, at)
     last.member += count
     return rows
 
 
-def _name(number: int, chance: random.Random) -> str:
+def _name(number: int, chance: random.Random) -> tuple[str, str]:
     first = chance.choice(_BEYOND_ASCII if number % 10 == 3 else _FIRST)
-    return f"{first} {chance.choice(_LAST)} {number}"
+    return _folded(f"{first} {chance.choice(_LAST)}")
 
 
-def _mailbox(number: int, chance: random.Random, at: datetime) -> Row:
-    domain = chance.choices(_DOMAINS, _WEIGHTS)[0]
+@lru_cache
+def _folded(name: str) -> tuple[str, str]:
+    return name, fold_name(name)
+
+
+def _mailbox(number: int, chance: random.Random, at: object) -> Row:
+    domain = chance.choice(_DOMAINS)
     address = f"person.{number}@{domain}"
     return (number, address, address, domain, _digest("mailbox", number), "unknown", "", 0, 0, at)
 
 
-def _consent(rows: dict[str, list[Row]], last: _Last, member: int, subject: str, stream: int, at: datetime) -> None:
+def _consent(rows: dict[str, list[Row]], last: _Last, member: int, subject: str, stream: int, at: object) -> None:
     """They agreed on a form; of a hundred, three have left since."""
     entry = _given(rows, last, subject, stream, at)
     state = SubscriptionState.ACTIVE
@@ -156,7 +166,7 @@ def _consent(rows: dict[str, list[Row]], last: _Last, member: int, subject: str,
     rows["mailer_subscription"].append((member, stream, state, entry, at))
 
 
-def _given(rows: dict[str, list[Row]], last: _Last, subject: str, stream: int, at: datetime) -> int:
+def _given(rows: dict[str, list[Row]], last: _Last, subject: str, stream: int, at: object) -> int:
     last.entry += 1
     commitment = _digest("commitment", last.entry)
     rows["mailer_consententry"].append(_line(last.entry, subject, stream, Kind.GIVEN, LIST, commitment, at))
@@ -164,9 +174,7 @@ def _given(rows: dict[str, list[Row]], last: _Last, subject: str, stream: int, a
     return last.entry
 
 
-def _line(
-    number: int, subject: str, stream: int, kind: Kind, wording: int | None, commitment: str, at: datetime
-) -> Row:
+def _line(number: int, subject: str, stream: int, kind: Kind, wording: int | None, commitment: str, at: object) -> Row:
     basis = (Article9.EXPLICIT_CONSENT, PecrBasis.CONSENT)
     return (number, subject, stream, kind, at, at, Channel.PAPER_FORM, wording, "bench", *basis, commitment, "")
 
@@ -194,15 +202,7 @@ def _load(table: str, rows: Iterable[Row], columns: Sequence[str] = ()) -> None:
                     copy.write_row(row)
         else:
             places = ", ".join(["%s"] * len(columns))
-            plain = (tuple(map(_as_text, row)) for row in rows)
-            cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", plain)
-
-
-def _as_text(value: object) -> object:
-    """Dates as Django writes them into SQLite."""
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=None).isoformat(" ")
-    return value.isoformat() if isinstance(value, date) else value
+            cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", rows)
 
 
 @contextmanager

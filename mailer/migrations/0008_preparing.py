@@ -1,4 +1,15 @@
+import django.db.models.deletion
 from django.db import migrations, models
+
+
+def _unindexed(target: str) -> models.ForeignKey:
+    return models.ForeignKey(
+        db_index=False,
+        null=target != "mailer.mailing",
+        on_delete=django.db.models.deletion.PROTECT,
+        related_name="+",
+        to=target,
+    )
 
 
 class Migration(migrations.Migration):
@@ -15,4 +26,9 @@ class Migration(migrations.Migration):
                 name="copy_once_per_mailbox",
             ),
         ),
+        # Of a delivery's seven indexes three told nothing new, and nobody waits for a copy any more.
+        migrations.RemoveIndex("delivery", "delivery_waiting"),
+        migrations.AlterField("delivery", "mailing", _unindexed("mailer.mailing")),
+        migrations.AlterField("delivery", "copy", _unindexed("mailer.copy")),
+        migrations.AlterField("delivery", "stream", _unindexed("mailer.stream")),
     ]

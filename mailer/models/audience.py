@@ -100,10 +100,17 @@ class Decided(Part):
             return cursor.fetchall()  # type: ignore[no-any-return]
 
 
-def next_range(after: int, most: int) -> tuple[int, int] | None:
-    """The next range of member ids (over the first, up to the second) with somebody in it; None if nobody is left."""
+class Range(NamedTuple):
+    """The members with ids over `after`, up to `until`."""
+
+    after: int
+    until: int
+
+
+def next_range(after: int, most: int) -> Range | None:
+    """The next range, in which somebody is; None if nobody is left."""
     first = Member.unscoped.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True).first()
-    return None if first is None else (first - 1, first - 1 + most)
+    return None if first is None else Range(first - 1, first - 1 + most)
 
 
 def within(after: int, until: int) -> Part:

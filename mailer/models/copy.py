@@ -75,10 +75,10 @@ class Copy(Outgoing):
 class Delivery(Table):
     """One member of one mailing, with an outcome or, while `carried`, the copy whose state is the outcome."""
 
-    mailing = models.ForeignKey(Mailing, models.PROTECT, related_name="+")
+    mailing = models.ForeignKey(Mailing, models.PROTECT, related_name="+", db_index=False)
     member = models.ForeignKey(Member, models.SET_NULL, related_name="+", null=True)
-    copy = models.ForeignKey(Copy, models.PROTECT, related_name="+", null=True)
-    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+", null=True)
+    copy = models.ForeignKey(Copy, models.PROTECT, related_name="+", null=True, db_index=False)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+", null=True, db_index=False)
     outcome = models.CharField(max_length=16)
     reason = models.CharField(max_length=32, default="")
 
@@ -94,10 +94,7 @@ class Delivery(Table):
                 condition=~Q(outcome=Outcome.WITHDRAWN) | ~Q(reason=""), name="delivery_withdrawn_says_why"
             ),
         )
-        indexes = (
-            models.Index(fields=("copy",), name="delivery_by_copy"),
-            models.Index(fields=("mailing",), condition=Q(copy=None, outcome=Outcome.CARRIED), name="delivery_waiting"),
-        )
+        indexes = (models.Index(fields=("copy",), name="delivery_by_copy"),)
 
 
 def arrived() -> QuerySet[Delivery]:

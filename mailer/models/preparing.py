@@ -1,7 +1,8 @@
 """Deliveries and copies, made by set and in ranges, so that no write lasts long and a range can be done again.
 
-A range is judged into a table of the session's own, the riders. Their copies are made first, one for a mailbox and
-language, then their deliveries, each with its copy. All statements are conditional: done twice, they change nothing.
+A range is judged, and its copies are drawn up, in tables of the session's own, while everybody else may write. Then,
+under the lock, the copies are inserted, one for a mailbox and language, and the deliveries, each with its copy. All
+statements are conditional: done twice, they change nothing.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from django.db.models.expressions import RawSQL
 
 from mailer.core.audience import AllowList, Rule
 from mailer.core.delivery import OPEN, CopyState, Outcome
+from mailer.core.mailing import MailingState
 from mailer.models.audience import decided, within
 from mailer.models.copy import Delivery, arrived
 from mailer.models.recheck import withdraw_empty
@@ -25,35 +27,40 @@ FIRST_LETTER = "first"
 #: Gives random 64-bit numbers.
 Draw = Callable[[], int]
 
+_ALL_BITS, _OWN_BITS = (1 << 64) - 1, (1 << 52) - 1
 #: So many copies that were made together stand together in the queue: who claims them touches few pages.
-_BLOCK_BITS = 6
+_BLOCK_BITS = 5
 _PLACE_BITS = 40
 #: Successive multiples of the golden ratio, within the circle of all places, fall evenly between those before.
 _STRIDE = round((1 << _PLACE_BITS) * 0.618_033_988_749_895) | 1
-_LIVE = f"NOT ({{copy}}state IN ('{CopyState.WITHDRAWN}', '{CopyState.CANCELLED}'))"
-_RIDERS = (
-    "CREATE TEMPORARY TABLE IF NOT EXISTS mailer_rider (member_id bigint, mailbox_id bigint, language varchar(16),"
-    " outcome varchar(16), reason varchar(32), stream_id bigint)"
+#: What is worked out before anything is locked: the members of a range as judged, and the copies that they need.
+_TABLES = (
+    """CREATE TEMPORARY TABLE IF NOT EXISTS mailer_rider (member_id bigint, mailbox_id bigint, language varchar(16),
+        outcome varchar(16), reason varchar(32), stream_id bigint)""",
+    """CREATE TEMPORARY TABLE IF NOT EXISTS mailer_draft (mailbox_id bigint, language varchar(16),
+        segments varchar(200), handle bigint, position bigint)""",
+    "DELETE FROM mailer_rider",
+    "DELETE FROM mailer_draft",
 )
-_JUDGED = """INSERT INTO mailer_rider (member_id, mailbox_id, language, outcome, reason, stream_id)
+_RIDERS = """INSERT INTO mailer_rider (member_id, mailbox_id, language, outcome, reason, stream_id)
     SELECT * FROM ({decided}) AS decided WHERE NOT EXISTS (
         SELECT 1 FROM mailer_delivery d WHERE d.mailing_id = %s AND d.member_id = decided.member_id)"""
-_COPIES = f"""INSERT INTO mailer_copy (mailing_id, mailbox_id, language, segments, handle, position,
-        state, claimed_by, attempts, reply_status, reply_text)
+_DRAFTS = f"""INSERT INTO mailer_draft (mailbox_id, language, segments, handle, position)
     WITH drawn (number, handle) AS MATERIALIZED ({{drawn}}), riding AS (
         SELECT r.mailbox_id, r.language, CASE WHEN EXISTS ({{arrived}}) THEN '' ELSE '{FIRST_LETTER}' END AS segments
         FROM mailer_rider r WHERE r.outcome = '{Outcome.CARRIED}'
     ), household AS (
-        SELECT mailbox_id, language, MAX(segments) AS segments, ROW_NUMBER() OVER () - 1 AS number
+        SELECT mailbox_id, language, MAX(segments) AS segments, ROW_NUMBER() OVER () - 1 AS place
         FROM riding GROUP BY mailbox_id, language
-    ), placed AS (
-        SELECT mailbox_id, language, segments, handle, ROW_NUMBER() OVER (ORDER BY handle) - 1 AS place
-        FROM household h JOIN drawn d ON d.number = h.number
-    ) SELECT CAST(%s AS bigint), mailbox_id, language, segments, handle,
+    ) SELECT mailbox_id, language, segments, handle,
         (((CAST(%s AS bigint) + (place >> {_BLOCK_BITS}) * {_STRIDE}) & {(1 << _PLACE_BITS) - 1}) << {_BLOCK_BITS})
-            + (place & {(1 << _BLOCK_BITS) - 1}),
-        '{CopyState.QUEUED}', '', 0, '', ''
-    FROM placed WHERE true ORDER BY place
+            + (place & {(1 << _BLOCK_BITS) - 1})
+    FROM household JOIN drawn ON number = place"""  # noqa: S608
+_LIVE = f"NOT ({{copy}}state IN ('{CopyState.WITHDRAWN}', '{CopyState.CANCELLED}'))"
+_COPIES = f"""INSERT INTO mailer_copy (mailing_id, mailbox_id, language, segments, handle, position,
+        state, claimed_by, attempts, reply_status, reply_text)
+    SELECT CAST(%s AS bigint), mailbox_id, language, segments, handle, position, '{CopyState.QUEUED}', '', 0, '', ''
+    FROM mailer_draft WHERE true
     ON CONFLICT (mailing_id, mailbox_id, language) WHERE {_LIVE.format(copy="")}
     DO UPDATE SET segments = excluded.segments
     WHERE mailer_copy.state = '{CopyState.QUEUED}' AND mailer_copy.segments < excluded.segments"""  # noqa: S608
@@ -66,21 +73,40 @@ _DELIVERIES = f"""INSERT INTO mailer_delivery (mailing_id, member_id, stream_id,
 _CHANGED_COPIES = f"""UPDATE mailer_delivery SET copy_id = (
         SELECT c.id FROM mailer_rider r JOIN mailer_copy c ON {_COPY_OF} WHERE r.member_id = mailer_delivery.member_id)
     WHERE mailing_id = %s AND member_id IN (SELECT member_id FROM mailer_rider)"""  # noqa: S608
+_PROGRESS = f"""SELECT COALESCE(prepared_to, 0) FROM mailer_mailing
+    WHERE id = %s AND state = '{MailingState.PREPARING}' AND prepared_at IS NULL"""  # noqa: S608 - words of our own
 
 
-def make_deliveries(
-    mailing_id: int, rule: Rule, today: date, allow_list: AllowList | None, draw: Draw, *, after: int, until: int
+def progress(mailing_id: int, *, hold: bool = False) -> int | None:
+    """Up to which member id the deliveries of a mailing are made; None if it is not, or no longer, being prepared.
+
+    With `hold`, inside `writing()`, it stays so until that ends: two clocks do not make the same range.
+    """
+    locking = " FOR UPDATE" if hold and connection.features.has_select_for_update else ""
+    with connection.cursor() as cursor:
+        cursor.execute(_PROGRESS + locking, (mailing_id,))
+        row = cursor.fetchone()
+    return None if row is None else int(row[0])
+
+
+def draft(
+    mailing_id: int, rule: Rule, today: date, allow_list: AllowList | None, draw: Draw, after: int, until: int
 ) -> None:
-    """Give the candidates with ids over `after`, up to `until`, a delivery, and who is carried a copy.
+    """Work out the deliveries of the candidates with ids over `after`, up to `until`, and the copies they need.
 
-    One copy goes to a household and language; whatever became of the copy that is there already is the outcome of
-    who joins it. Call it inside `writing()`.
+    It reads, and writes to tables of this session alone, so it keeps nobody waiting.
     """
     judged = decided(rule, today, allow_list, within(after, until))
-    count = _gather(_JUDGED.format(decided=judged.sql), (*judged.params, mailing_id))
-    if not count:
-        return
-    _make_copies(mailing_id, count, draw)
+    _work_out(mailing_id, _RIDERS.format(decided=judged.sql), (*judged.params, mailing_id), draw)
+
+
+def make_deliveries(mailing_id: int) -> None:
+    """Make what was drafted last; call it inside `writing()`.
+
+    One copy goes to a household and language. Whatever became of the copy that is there already is the outcome of
+    who joins it, and while it waits it becomes a first letter if one of them never had one.
+    """
+    _execute(_COPIES, (mailing_id,))
     _execute(_DELIVERIES, (mailing_id, mailing_id))
 
 
@@ -95,8 +121,8 @@ def follow_moves(mailing_id: int, draw: Draw, copy_ids: Iterable[int]) -> None:
         return
     riders = moved.values_list("member", "member__mailbox", "member__language", "outcome", "reason", "stream")
     sql, params = riders.query.sql_with_params()
-    count = _gather(f"INSERT INTO mailer_rider {sql}", params)
-    _make_copies(mailing_id, count, draw)
+    _work_out(mailing_id, f"INSERT INTO mailer_rider {sql}", params, draw)
+    _execute(_COPIES, (mailing_id,))
     _execute(_CHANGED_COPIES, (mailing_id, mailing_id))
     withdraw_empty(left)
 
@@ -112,28 +138,27 @@ def _moved(mailing_id: int) -> QuerySet[Delivery]:
     return rows
 
 
-def _gather(sql: str, params: tuple[Any, ...]) -> int:
-    """Fill the table of riders; how many they are."""
-    _execute(_RIDERS)
-    _execute("DELETE FROM mailer_rider")
-    return _execute(sql, params)
-
-
-def _make_copies(mailing_id: int, most: int, draw: Draw) -> None:
-    """Make the copies that the riders need and that are not there."""
-    numbers, handles = _numbered(_handles(draw, most))
+def _work_out(mailing_id: int, riders: str, params: tuple[Any, ...], draw: Draw) -> None:
+    """Gather the riders by this statement, and draft the copies that they need."""
+    for statement in _TABLES:
+        _execute(statement)
+    count = _execute(riders, params)
+    numbered, handles = _numbered(_handles(draw, count))
     had_a_letter = arrived().filter(member=RawSQL("r.member_id", ())).exclude(mailing=mailing_id).values("pk")
     arrived_sql, arrived_params = had_a_letter.query.sql_with_params()
-    _execute(
-        _COPIES.format(drawn=numbers, arrived=arrived_sql),
-        (handles, *arrived_params, mailing_id, draw() & ((1 << _PLACE_BITS) - 1)),
-    )
+    start = draw() & ((1 << _PLACE_BITS) - 1)
+    _execute(_DRAFTS.format(drawn=numbered, arrived=arrived_sql), (handles, *arrived_params, start))
 
 
 def _handles(draw: Draw, count: int) -> list[int]:
-    """So many handles that nobody can guess, as databases hold them, from 256 random bits."""
-    seed = b"".join((draw() & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8) for _ in range(4))
-    return list(struct.unpack(f">{count}q", hashlib.shake_256(seed).digest(8 * count)))
+    """So many handles that nobody can guess, as databases hold them, from 256 random bits.
+
+    What is made together shares the first bits, which are random too: else every handle would go to a page of its own
+    in its index, and a range write as many pages as it has members. Each has 52 bits to itself, and a token its MAC.
+    """
+    seed = b"".join((draw() & _ALL_BITS).to_bytes(8) for _ in range(4))
+    first, *drawn = struct.unpack(f">{count + 1}q", hashlib.shake_256(seed).digest(8 * (count + 1)))
+    return [first & ~_OWN_BITS | handle & _OWN_BITS for handle in drawn]
 
 
 def _numbered(handles: list[int]) -> tuple[str, Any]:

@@ -15,11 +15,11 @@ from mailer.models.outbox import move
 #: Why a delivery is withdrawn whose member is no longer a candidate at all.
 NOT_IN_REGION = "region"
 _DOUBTFUL = f"""SELECT d.id FROM mailer_delivery d JOIN mailer_copy c ON c.id = d.copy_id
-    LEFT JOIN ({{decided}}) AS now ON now.member_id = d.member_id
     WHERE d.mailing_id = %s AND d.member_id > %s AND d.member_id <= %s AND d.outcome = '{Outcome.CARRIED}'
         AND c.state IN ({", ".join(f"'{state}'" for state in OPEN)})
-        AND (now.outcome IS NULL OR now.outcome <> '{Outcome.CARRIED}' OR c.mailbox_id IS NULL
-            OR c.mailbox_id <> now.mailbox_id)"""  # noqa: S608 - words of our own
+        AND (c.mailbox_id IS NULL OR (d.member_id, c.mailbox_id) NOT IN (
+            SELECT member_id, mailbox_id FROM ({{decided}}) AS decided
+            WHERE outcome = '{Outcome.CARRIED}'))"""  # noqa: S608 - words of our own
 
 
 def carried_of(mailing_id: int) -> QuerySet[Delivery]:
@@ -44,7 +44,7 @@ def of_the_erased(mailing_id: int) -> list[int]:
 
 
 def doubtful(
-    mailing_id: int, rule: Rule, today: date, allow_list: AllowList | None, *, after: int, until: int
+    mailing_id: int, rule: Rule, today: date, allow_list: AllowList | None, after: int, until: int
 ) -> list[int]:
     """Of the members with ids over `after`, up to `until`: the carried deliveries that may not leave as they are.
 
@@ -52,7 +52,7 @@ def doubtful(
     """
     judged = decided(rule, today, allow_list, within(after, until))
     with connection.cursor() as cursor:
-        cursor.execute(_DOUBTFUL.format(decided=judged.sql), (*judged.params, mailing_id, after, until))
+        cursor.execute(_DOUBTFUL.format(decided=judged.sql), (mailing_id, after, until, *judged.params))
         return [row[0] for row in cursor.fetchall()]
 
 

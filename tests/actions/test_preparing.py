@@ -11,6 +11,7 @@ from django.db import OperationalError, connection
 
 from mailer.access import Actor
 from mailer.actions import keep_time as clock
+from mailer.actions import prepare_mailing as ranges
 from mailer.actions.grant_office import revoke
 from mailer.actions.keep_time import keep_time
 from mailer.actions.steer_mailing import resume, stop
@@ -46,7 +47,7 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, module: object, name: str, times
 
 def in_ranges_of(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     """However fast the machine is, so many members are done in one range."""
-    monkeypatch.setattr(clock, "FIRST_RANGE", Pace(size))
+    monkeypatch.setattr(ranges, "FIRST_RANGE", Pace(size))
     monkeypatch.setattr(Pace, "after", lambda pace, _seconds: pace)
 
 
@@ -76,7 +77,7 @@ def start(office: Office, issue: int) -> None:
 
 
 @pytest.mark.parametrize("kills_at", [0, 1, 2])
-@pytest.mark.parametrize("where", ["_prepare_range", "make_deliveries", "_make_copies"])
+@pytest.mark.parametrize("where", ["_make_range", "draft", "make_deliveries"])
 def test_a_range_that_was_cut_off_is_done_again(
     office: Office, monkeypatch: pytest.MonkeyPatch, kills_at: int, where: str
 ) -> None:
@@ -85,7 +86,7 @@ def test_a_range_that_was_cut_off_is_done_again(
     people = [join(office.house, f"Member {n}", consents=[news]) for n in range(6)]
     issue = office.scheduled(anne())
     office.now += timedelta(hours=1)
-    module = clock if where == "_prepare_range" else clock.preparing
+    module = ranges if where == "_make_range" else ranges.preparing
     kill_after(monkeypatch, module, where, kills_at)
     with pytest.raises(Killed):
         office.ring()
@@ -103,7 +104,7 @@ def test_a_start_that_was_cut_off_is_done_again(office: Office, monkeypatch: pyt
     people = [join(office.house, f"Member {n}", consents=[news]) for n in range(5)]
     issue = ready(office, anne())
     withdraw(office.house, people[4], news, office.now)
-    kill_after(monkeypatch, clock.recheck, "doubtful", kills_at)
+    kill_after(monkeypatch, ranges.recheck, "doubtful", kills_at)
     with pytest.raises(Killed):
         start(office, issue)
     start(office, issue)
@@ -116,7 +117,7 @@ def test_what_another_clock_is_still_preparing_does_not_start(office: Office, mo
     ann = join(office.house, "Ann Smith", consents=[news])
     issue = office.scheduled(anne())
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(clock, "_prepare_range", lambda *_: None)
+        elsewhere.setattr(clock, "make_deliveries", lambda *_: None)
         start(office, issue)
         assert office.mailing(issue).state == "preparing"
     start(office, issue)
@@ -128,13 +129,13 @@ def test_what_was_stopped_during_the_last_check_does_not_start(office: Office, m
     chair = anne()
     join(office.house, "Ann Smith", consents=[stream(office.house)])
     issue = ready(office, chair)
-    real = clock.recheck.doubtful
+    real = ranges.recheck.doubtful
 
     def stopping(*arguments: Any, **ranges: Any) -> list[int]:
         stop(chair, office.house, issue, office.now)
         return real(*arguments, **ranges)
 
-    monkeypatch.setattr(clock.recheck, "doubtful", stopping)
+    monkeypatch.setattr(ranges.recheck, "doubtful", stopping)
     start(office, issue)
     assert office.mailing(issue).state == "stopped"
 
