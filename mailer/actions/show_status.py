@@ -56,7 +56,7 @@ def issue_status(actor: Actor, house: House, number: int, now: datetime) -> Issu
 
 
 def issue_step(actor: Actor, number: int) -> Step:
-    """The same in three numbers, cheap enough to be asked every second."""
+    """The same in three numbers, cheap enough to be asked again and again."""
     rows = figures.mailings_of_issue(access.issue(actor, number).pk)
     return Step(rows[-1].state in _MOVING, *figures.progress(rows[-1].pk)) if rows else Step(False, 0, 0)
 

@@ -27,7 +27,7 @@ from mailer.transport.smtp import connect
 #: In these a mailing waits for a person.
 _WAITS_FOR_A_PERSON = ("paused", "stopped")
 #: Seconds between two looks at a mailing that is watched.
-_LOOK = 1.0
+_LOOK = 2.0
 
 
 class FileRefused(MailerError, ValueError):

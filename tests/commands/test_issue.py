@@ -237,7 +237,7 @@ def test_a_mailing_is_watched_until_it_moves_no_more(
 
     monkeypatch.setattr(issue_command.time, "sleep", pause)
     assert ": sent" in mailer("issue", "status", mailing.issue_id, "--watch", *BY).stdout
-    assert looks == [1.0] * 3
+    assert looks == [issue_command._LOOK] * 3
 
 
 def test_ctrl_c_ends_the_watching_and_not_the_mailing(
