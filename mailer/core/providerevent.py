@@ -27,6 +27,7 @@ _OBJECTED = {"complained": "abuse", "unsubscribed": "opt-out"}
 _NO_COMPLAINT = frozenset({"spamnotification"})
 
 _SIGNED = re.compile(r"(?<![A-Za-z0-9+])(b\+)?([A-Za-z2-7]{40})@([A-Za-z0-9.-]{1,255})", re.IGNORECASE)
+_STATUS = re.compile(r"(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _BOUNDARY = "=_as-said-by-webhook"
 
@@ -55,7 +56,9 @@ def as_report(event: ProviderEvent) -> bytes | None:
         kind, content = "feedback-report", _objection(event.provider, objection, recipient)
     else:
         said = _line(_text(event.payload, SAID[event.provider]))[:MAX_SAID]
-        content = _refusal(event.provider, STATUSES.get(word, FAILED), said, recipient)
+        spoken = _STATUS.search(said)
+        status = spoken[0] if spoken else STATUSES.get(word, FAILED)
+        content = _refusal(event.provider, status, said, recipient)
         kind = "delivery-status"
     return _message(event, kind, content, named)
 
