@@ -11,8 +11,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -25,21 +26,26 @@ if __name__ == "__main__":
 
 from django.conf import settings
 from django.core.management import call_command
+from django.db.models import Count
 
 from mailer.access import THE_CLOCK, actor_by_email
 from mailer.actions.compose import builder
 from mailer.actions.grant_office import grant
 from mailer.actions.keep_time import keep_time
+from mailer.actions.replay_departures import replay_departures
 from mailer.actions.schedule_mailing import schedule
 from mailer.actions.set_up import prepare_database
 from mailer.actions.write_issue import new_issue
 from mailer.bench import members, sample
+from mailer.core.audience import SubscriptionState
 from mailer.core.letter import Letter
 from mailer.core.listfile import Office
 from mailer.core.message import format_date
 from mailer.core.personalise import CopyValues
+from mailer.core.token import Purpose
 from mailer.house import House, open_house
-from mailer.models import Copy, Delivery, Mailing, steering
+from mailer.models import Copy, Delivery, Mailing, Subscription, outbox, steering
+from mailer.models.base import writing
 from mailer.models.outbox import unsigned
 from mailer.worker import chance
 
@@ -129,6 +135,38 @@ def letter(number: str, file: str) -> object:
     return len(raw)
 
 
+def tokens(number: str, count: str) -> object:
+    """Links out of so many letters of a mailing, none of a letter that several people share."""
+    house = open_house(settings.CONFIG)
+    carried = Delivery.unscoped.filter(mailing=int(number), copy__isnull=False).values("copy")
+    alone = (
+        carried.annotate(people=Count("pk")).filter(people=1).order_by("copy").values_list("copy__handle", flat=True)
+    )
+    return [house.tokens.sign(Purpose.LEAVE, unsigned(handle)) for handle in alone[: int(count)]]
+
+
+def left() -> object:
+    """How many subscriptions have been left, those included that the worker would still have to take up."""
+    replay_departures(open_house(settings.CONFIG), datetime.now(UTC))
+    return Subscription.unscoped.filter(state=SubscriptionState.LEFT).count()
+
+
+def claim(number: str, most: str) -> object:
+    """Claim, read and mark every copy of a mailing as the sender does; copies a second."""
+    worker, lease = "bench", timedelta(minutes=15)
+    held: list[outbox.Claimed] = []
+    done, begun = 0, time.perf_counter()
+    while True:
+        now = datetime.now(UTC)
+        with writing():
+            outbox.mark_accepted([outbox.Acceptance(copy.copy, now, 250, "2.0.0", "Kept") for copy in held], worker)
+            claimed, _ = outbox.claim(int(number), worker, now=now, lease=lease, most=int(most))
+            held = outbox.held_by(claimed) if claimed else []
+        done += len(held)
+        if not held:
+            return done / (time.perf_counter() - begun)
+
+
 def _letters(house: House, number: int) -> Iterator[tuple[str, int, bytes]]:
     found = Mailing.unscoped.select_related("issue").get(pk=number)
     compiled = Letter.from_json(json.loads(steering.letter_of(number).pieces))
@@ -159,7 +197,9 @@ def _values(house: House, found: Mailing) -> Iterator[tuple[str, int, CopyValues
         )
 
 
-_WHAT: Mapping[str, Callable[..., Any]] = {"fill": fill, "mailing": mailing, "expected": expected, "letter": letter}
+_WHAT: Mapping[str, Callable[..., Any]] = {
+    each.__name__: each for each in (fill, mailing, expected, letter, tokens, left, claim)
+}
 
 if __name__ == "__main__":
     what, *words = sys.argv[1:]
