@@ -1,6 +1,8 @@
 """Quotas are counted once for all workers, cost nothing where there is no limit, and keep the priority lane's share."""
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -91,23 +93,48 @@ def test_what_was_used_is_told() -> None:
     assert used["relay:none"].room(A_DAY, NOW, priority=True) == 100
 
 
-@pytest.mark.django_db(transaction=True)
-def test_workers_that_take_at_one_time_never_take_more_than_there_is() -> None:
-    begin, taken = threading.Barrier(4), list[int]()
+def together(work: Callable[[], object], workers: int = 4) -> None:
+    """Several workers do this at one time, each eight times; what goes wrong in one is raised."""
+    begin = threading.Barrier(workers)
 
-    def work() -> None:
+    def one(_: int) -> None:
         begin.wait()
         try:
             for _ in range(8):
-                with writing():
-                    taken.append(take("smtp", 7, NOW, A_DAY).letters)
+                work()
         finally:
             connection.close()
 
-    workers = [threading.Thread(target=work) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(one, range(workers)))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_that_take_at_one_time_never_take_more_than_there_is() -> None:
+    taken: list[int] = []
+
+    def claim() -> None:
+        with writing():
+            taken.append(take("smtp", 7, NOW, A_DAY).letters)
+
+    together(claim)
     assert sum(taken) == 80
     assert used_by(["relay:smtp"])["relay:smtp"].room(A_DAY, NOW) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_that_claim_and_give_back_at_one_time_never_wait_in_a_circle() -> None:
+    limits = {"example.org": A_DAY, "example.net": A_DAY}
+
+    def claim_in_vain() -> None:
+        with writing():
+            grants = [
+                take("smtp", 3, NOW, A_DAY),
+                *take_domains({"example.net": 2, "example.org": 1}, NOW, limits).values(),
+            ]
+        with writing():
+            give_back([(grant, grant.letters) for grant in reversed(grants)])
+
+    together(claim_in_vain)
+    scopes = ["relay:smtp", "domain:example.net", "domain:example.org"]
+    assert [used.room(A_DAY, NOW, priority=True) for used in used_by(scopes).values()] == [100, 100, 100]
