@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from mailer.core.configkind import Provider
-from mailer.core.providerwords import FAILED, SAID, STATUSES, WORDS, Path
+from mailer.core.providerwords import FAILED, SAID, STATUSES, WORDS, Place
 
 MAX_TEXTS = 1000
 MAX_LEVELS = 20
@@ -124,7 +124,7 @@ def _texts(payload: object, level: int = 0) -> Iterator[str]:
             yield from _texts(each, level + 1)
 
 
-def _text(payload: object, paths: tuple[Path, ...]) -> str:
+def _text(payload: object, paths: tuple[Place, ...]) -> str:
     """The first of these places that holds words."""
     for path in paths:
         found: Any = payload

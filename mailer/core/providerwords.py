@@ -7,10 +7,10 @@ blocked letters and of full mailboxes too. A provider that no longer tries (supp
 
 from mailer.core.configkind import Provider
 
-Path = tuple[str, ...]
+Place = tuple[str, ...]
 
 #: The provider's word for what happened, the most exact first.
-WORDS: dict[Provider, tuple[Path, ...]] = {
+WORDS: dict[Provider, tuple[Place, ...]] = {
     Provider.BREVO: (("event",),),
     Provider.MAILGUN: (("event-data", "reason"), ("event-data", "severity")),
     Provider.MAILJET: (("error",), ("event",)),
@@ -18,7 +18,7 @@ WORDS: dict[Provider, tuple[Path, ...]] = {
     Provider.RESEND: (("data", "bounce", "subType"), ("data", "bounce", "type")),
 }
 #: What the receiving server said. Not a provider's explanation of its own words, which names all that it may mean.
-SAID: dict[Provider, tuple[Path, ...]] = {
+SAID: dict[Provider, tuple[Place, ...]] = {
     Provider.BREVO: (("reason",),),
     Provider.MAILGUN: (("event-data", "delivery-status", "message"), ("event-data", "delivery-status", "description")),
     Provider.MAILJET: (("comment",), ("smtp_reply",)),
