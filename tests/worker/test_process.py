@@ -7,6 +7,7 @@ from collections.abc import Callable
 from threading import Event
 
 from mailer.core.reply import Step
+from mailer.transport.width import START
 from tests.commands.site import CONSENTING, DEADLINE, SILENT, Site, say, until
 from tests.transport.deeds import Deed, Misbehaviour, Moment, Then
 from tests.transport.misbehaviours import refuses_recipient
@@ -43,6 +44,11 @@ class Gate:
 def ends_well(process: "subprocess.Popen[str]") -> None:
     """It ends by itself, with status 0."""
     assert process.wait(DEADLINE) == 0
+
+
+def counts(**states: int) -> dict[str, int]:
+    """As a report shows them: no state of which there is none."""
+    return {state: count for state, count in states.items() if count}
 
 
 def finish(site: Site) -> dict[str, object]:
@@ -82,8 +88,9 @@ def test_a_signal_finishes_the_letter_in_hand_and_gives_the_rest_back(site: Site
         process.send_signal(signal.SIGINT)
         gate.open.set()
         ends_well(process)
-    assert len(server.messages) == 8, "the letter in hand was finished, and no other begun"
-    assert site.report()["copies"] == {"accepted": 8, "queued": PEOPLE - 8}
+    sent = len(server.messages)
+    assert 8 <= sent, "the letters in hand were finished"
+    assert site.report()["copies"] == counts(accepted=sent, queued=PEOPLE - sent), "and all others given back"
     assert finish(site)["copies"] == {"accepted": PEOPLE}
     assert set(server.copies.values()) == {1}
     assert len(server.copies) == PEOPLE
@@ -99,10 +106,12 @@ def test_after_a_kill_only_the_letter_in_flight_is_in_doubt(site: Site, wire: Ma
         process.kill()
         process.wait(DEADLINE)
         gate.open.set()
-    report = finish(site)
-    assert report["copies"] == {"accepted": PEOPLE - 1, "uncertain": 1}
-    assert set(server.copies.values()) == {1}
-    assert len(server.copies) == PEOPLE, "it did arrive, so sending again would have doubled it"
+    copies = finish(site)["copies"]
+    in_doubt = copies.pop("uncertain")
+    assert 1 <= in_doubt <= START, "at most one on each connection"
+    assert copies == {"accepted": PEOPLE - in_doubt}
+    assert set(server.copies.values()) == {1}, "they may have arrived, so sending again might have doubled them"
+    assert len(server.copies) >= PEOPLE - in_doubt
 
 
 def test_two_workers_with_two_bells_are_harmless(site: Site, wire: MakeWire) -> None:
@@ -126,17 +135,20 @@ def test_a_relay_that_answers_no_more_is_not_waited_for(site: Site, wire: MakeWi
     site.use_relay(server.port)
     site.schedule_now()
     with site.running("worker", "--json", command=IMPATIENT) as process:
-        until(lambda: server.reached[Step.FINAL_DOT] == 6, "the server stalls")
+        until(lambda: server.reached[Step.FINAL_DOT] > 5, "the server stalls")
         process.send_signal(signal.SIGTERM)
         ends_well(process)
     server.misbehaviours.clear()
-    assert finish(site)["copies"] == {"accepted": PEOPLE - 1, "uncertain": 1}
+    copies = finish(site)["copies"]
+    in_doubt = copies["uncertain"]
+    assert 1 <= in_doubt <= START
+    assert copies == {"accepted": PEOPLE - in_doubt, "uncertain": in_doubt}
     assert set(server.copies.values()) == {1}
 
 
 def _stalls_after(letters: int) -> Misbehaviour:
     stall = Deed((), Then.STALL)
-    return lambda moment, proper: stall if moment.step is Step.FINAL_DOT and moment.kept == letters else proper
+    return lambda moment, proper: stall if moment.step is Step.FINAL_DOT and moment.kept >= letters else proper
 
 
 def test_a_worker_that_may_not_sign_does_not_begin(site: Site) -> None:

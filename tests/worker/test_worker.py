@@ -7,8 +7,8 @@ import pytest
 from django.db import OperationalError
 
 from mailer.house import House
-from mailer.transport.journal import Journal, Mark
-from mailer.transport.memory import MemoryRelay
+from mailer.transport.journal import Journal, Mark, Marked
+from mailer.transport.memory import MemoryPool, MemoryRelay
 from mailer.worker import chance, process
 from mailer.worker.process import Worker
 
@@ -20,8 +20,8 @@ class BrokenSender:
         self.journal = journal
 
     def work(self) -> bool:
-        self.journal.begin(7, [1, 2])
-        self.journal.mark(0, Mark.ACCEPTED)
+        places = self.journal.begin(7, [1, 2])
+        self.journal.mark(places[0], Mark.ACCEPTED)
         raise OperationalError("the database is away")
 
     def rest(self) -> None: ...
@@ -33,7 +33,7 @@ def test_a_database_error_leaves_what_was_sent_in_the_journal_and_it_is_settled_
     from mailer.transport.journal import left_behind
 
     told = []
-    worker = Worker(house, MemoryRelay().connect, ())
+    worker = Worker(house, MemoryPool(MemoryRelay()), ())
     monkeypatch.setattr(House, "journals", tmp_path)
     monkeypatch.setattr(process, "Sender", BrokenSender)
     monkeypatch.setattr(process, "close_old_connections", lambda: None)
@@ -42,14 +42,16 @@ def test_a_database_error_leaves_what_was_sent_in_the_journal_and_it_is_settled_
     worker._work_under_one_name()
     assert told == [], "nobody had left anything behind at the start"
     worker._work_under_one_name()
-    assert [(remains.claim, remains.marks) for remains in told] == [(7, ((1, Mark.ACCEPTED), (2, Mark.UNTOUCHED)))]
+    assert [remains.marked for remains in told] == [
+        (Marked(7, 1, Mark.ACCEPTED), Marked(7, 2, Mark.UNTOUCHED)),
+    ]
 
 
 def test_a_lease_runs_on_while_the_machine_is_suspended(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clocks = {time.CLOCK_BOOTTIME: 3600.0, time.CLOCK_MONOTONIC: 1.0}
-    sender = Worker(house, MemoryRelay().connect, ())._sender(Journal(tmp_path, "w"))
+    sender = Worker(house, MemoryPool(MemoryRelay()), ())._sender(Journal(tmp_path, "w"))
     monkeypatch.setattr(process.time, "clock_gettime", clocks.__getitem__)
     assert sender.ticks() == 3600.0
 
