@@ -25,6 +25,7 @@ from mailer.actions.forget_reports import forget_old_reports
 from mailer.actions.keep_time import keep_time
 from mailer.actions.let_go import let_go
 from mailer.actions.pulse import Pulse
+from mailer.actions.raise_alarm import forget_relays
 from mailer.actions.recover import recover
 from mailer.actions.seal_ledger import seal_ledger
 from mailer.actions.tell_alarms import Teller
@@ -103,6 +104,7 @@ class Bell:
         ):
             trigger = IntervalTrigger(seconds=seconds)
             self._scheduler.add_job(job, trigger, id=name, executor=thread, next_run_time=begin)
+        self._scheduler.add_job(self.forget_relays, id="forget", executor="watch")
         self._scheduler.start()
 
     def shut_down(self) -> None:
@@ -148,6 +150,10 @@ class Bell:
     def beat(self) -> None:
         """Give a sign of life."""
         self._guarded("the pulse", lambda: self.pulse.beat(chance.now()), self._watch_patience)
+
+    def forget_relays(self) -> None:
+        """At the start: what is wrong with relays is found out anew."""
+        self._guarded("forgetting relays", lambda: forget_relays(chance.now()), self._watch_patience)
 
     def watch(self) -> None:
         """Look at the workers, the mailings and the disk."""
