@@ -1,0 +1,54 @@
+"""`mailer bench audience`: a mailing's deliveries and copies, beside a bare INSERT ... SELECT of the very same rows.
+
+The peer decides nothing: it copies finished rows out of a table of its own into the same tables, with their indexes and
+triggers, in one transaction. Ours judges everyone, in ranges that leave others room to write.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mailer.bench.frame import ROUNDS, Report, Round, Row, compared, this_machine
+from mailer.bench.site import Site, fresh_database, scratch
+
+MEMBERS = 100_000
+
+
+def run(members: int = MEMBERS, rounds: int = ROUNDS, database: str = "sqlite") -> Report:
+    """Deliveries a second; `database` is "sqlite", or the address of a PostgreSQL server."""
+    with _made(database) as address, scratch(25, members=members, database=address) as site:
+        found = _inside(site, rounds)
+    prepared = compared(
+        f"{members:,} members in 20 regions prepared",
+        "deliveries/s",
+        "a bare INSERT ... SELECT of the same rows",
+        [Round(*each) for each in found["prepared"]],
+        must="0.33x",
+        aim="0.67x",
+    )
+    checked = Row("everyone checked again at the start", "members/s", found["checked"])
+    facts = {
+        "longest write (ms), its checkpoint included": found["longest_write_ms"],
+        "writes": found["writes"],
+        "deliveries": found["deliveries"],
+        "copies": found["copies"],
+    }
+    return Report("audience", (prepared, checked), found["peak_mib"], this_machine(), facts)
+
+
+@contextmanager
+def _made(database: str) -> Iterator[str]:
+    if database == "sqlite":
+        yield database
+        return
+    with fresh_database(database) as address:
+        yield address
+
+
+def _inside(site: Site, rounds: int) -> Any:
+    command = [sys.executable, "-P", "-m", "mailer.bench.ranges", str(rounds)]
+    done = subprocess.run(command, env=site.environment, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)
