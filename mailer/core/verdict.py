@@ -73,6 +73,11 @@ STATUSES: dict[str, Ruling] = {
 # The same is true of every status whose subject is 0, and of those that only their class names.
 VAGUE = ("5.1.0", "5.2.1", "5.3.0", "5.4.0", "5.4.1", "5.5.0", "x.4.x")
 
+# What a text may say to save an address that its status calls dead; of a queue or a network it would say nothing.
+SAVING = frozenset(ruling.reason for ruling, _ in phrases.PHRASES if ruling.klass not in (Class.HARD, Class.SOFT)) | {
+    Reason.MAILBOX_FULL
+}
+
 # Standards 3.2 by reply code, where there is no status; other codes are read by their first digit (T4).
 REPLIES: dict[int, Ruling] = {
     556: Ruling(Class.HARD, Reason.HOST_UNKNOWN),  # RFC 7504: the domain takes no mail
@@ -117,7 +122,7 @@ def rule(
     if not vague and row.klass is not Class.HARD:
         return row
     said = phrases.spoken(text, permanent=permanent)
-    if said is None or not (vague or said.klass is not Class.HARD):
+    if said is None or not (vague or said.reason in SAVING):
         return row
     return phrases.DOUBTFUL if said is phrases.UNKNOWN_USER and stage() is not Stage.RECIPIENT else said
 

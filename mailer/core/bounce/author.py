@@ -9,7 +9,8 @@ import re
 from mailer.core.bounce.mail import Mail
 
 _SYSTEM = re.compile(
-    r"mailer[-_. ]?daemon|post[-_]?master@|^\W*post-?master\W*$|<>|microsoftexchange[0-9a-f]{8}|mdaemon|ndr administrator"
+    r"mailer[-_. ]?daemon|post[-_]?master@|^\W*post-?master\W*$|<>|microsoftexchange[0-9a-f]{8}|mdaemon"
+    r"|ndr administrator"
     r"|mail[ ._-]?delivery[ ._-]?(?:sub-?)?(?:system|service|agent|software)|mail deliver system",
     re.IGNORECASE,
 )

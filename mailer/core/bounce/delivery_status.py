@@ -5,6 +5,8 @@ programs write the fields into that part too.
 """
 
 import re
+from collections.abc import Callable
+from functools import cache
 
 from mailer.core.bounce.author import wrote_itself
 from mailer.core.bounce.finding import Finding
@@ -29,7 +31,7 @@ def find(mail: Mail) -> tuple[Finding, ...]:
     """One finding for each recipient; a delivery-status part without any tells nothing by itself."""
     found: dict[str | None, Finding] = {}
     failed = _recipient_blocks(mail)[:MAX_RECIPIENTS]
-    said_of = opened(mail) if failed else {}
+    said_of = cache(lambda: opened(mail))
     for block in failed:
         made = _finding(block, mail, said_of)
         found.setdefault(made.recipient.lower() if made.recipient else None, made)
@@ -79,16 +81,21 @@ def _fields_in_words(mail: Mail) -> str:
     return _FIELD.sub("", words) if _FINAL.search(words) and _ACTION.search(words) else ""
 
 
-def _finding(block: Headers, mail: Mail, said_of: dict[str, str]) -> Finding:
+def _finding(block: Headers, mail: Mail, said_of: Callable[[], dict[str, str]]) -> Finding:
     recipient = _recipient(block) or addressed(mail)
     said = _value(block, "diagnostic-code")
     kind, semicolon, words = said.partition(";")
     words = words.strip() if semicolon and " " not in kind.strip() else said
     action = _COMMENT.sub("", _value(block, "action")).strip().lower()
-    human = said_of.get(recipient.lower()) or naming(mail.words, recipient) if recipient else mail.words
+
+    def human() -> str:
+        if recipient is None:
+            return mail.words
+        return said_of().get(recipient.lower(), "") + "\n" + naming(mail.words, recipient)
+
     return finding(
         recipient,
-        words or human,
+        words or human(),
         NAME,
         status=_value(block, "status"),
         action=action or "failed",

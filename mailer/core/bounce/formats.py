@@ -179,9 +179,9 @@ def find(mail: Mail) -> tuple[Finding, ...]:
         return ()
     action = still_trying(mail)
     failed = failures(mail, row.who, before=row.before)
-    beside = mail.words if len(failed) == 1 else ""
     return tuple(
-        finding(who, said, row.name, action=action, beside=beside, own=row.own) for who, said in failed.items()
+        finding(who, said, row.name, action=action, beside=lambda: mail.words if len(failed) == 1 else "", own=row.own)
+        for who, said in failed.items()
     )
 
 

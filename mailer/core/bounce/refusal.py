@@ -5,6 +5,7 @@ same tables (standards B12).
 """
 
 import re
+from collections.abc import Callable
 
 from mailer.core import phrases
 from mailer.core.bounce.finding import KINDS, MAX_DIAGNOSTIC, Finding, Kind
@@ -12,7 +13,9 @@ from mailer.core.verdict import Stage, rule
 
 MAX_SAID = 4000
 
-_STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
+_STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?!\d|\.\d)")
+# In words a number of three parts may be a version; RFC 3463 knows the subjects 0 to 7.
+_SPOKEN = re.compile(r"(?<![\d.])([45]\.[0-7]\.\d{1,3})(?!\d|\.\d)")
 # What a relay quotes of the next server is nearer to the truth than its own summary before it.
 _QUOTED = re.compile(
     r"[245]\.\d{1,3}\.\d{1,3}[^\n]{1,200}?(?:-'|<)(?:[245]\d\d[ -])?([245]\.\d{1,3}\.\d{1,3})(?![\d.])"
@@ -45,7 +48,7 @@ def finding(
     *,
     status: str = "",
     action: str = "failed",
-    beside: str = "",
+    beside: Callable[[], str] = str,
     own: bool = False,
 ) -> Finding:
     """The finding about one recipient: `said` is what was said of it, `status` the report's own field.
@@ -55,10 +58,10 @@ def finding(
     """
     said = said[:MAX_SAID]
     code, reply = status_in(status, said), reply_in(said)
-    if beside and not (code or reply or phrases.spoken(said, permanent=True)):
-        said = beside[:MAX_SAID]
+    if not (code or reply or phrases.spoken(said, permanent=True)):
+        said = beside()[:MAX_SAID] or said
     to = rule(
-        reply, code, said, action=action, stage=lambda: Stage.RECIPIENT if own else stage_in(said) or stage_in(beside)
+        reply, code, said, action=action, stage=lambda: Stage.RECIPIENT if own else stage_in(said) or stage_in(beside())
     )
     diagnostic = " ".join(said.split())[:MAX_DIAGNOSTIC]
     return Finding(recipient, code, reply, KINDS.get(to.klass, Kind.SOFT), to.reason, diagnostic, detector, to.klass)
@@ -72,7 +75,7 @@ def reply_in(said: str) -> int | None:
 def status_in(field: str, said: str) -> str | None:
     """The code that the refusing server wrote in its words, else the one the reporting server chose."""
     given = _STATUS.search(field)
-    spoken = _QUOTED.search(said) or _STATUS.search(said)
+    spoken = _QUOTED.search(said) or _SPOKEN.search(said)
     if spoken and (given is None or given[1][0] == spoken[1][0]):
         given = spoken
     return given[1] if given else None

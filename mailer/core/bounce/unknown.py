@@ -46,5 +46,7 @@ def find(mail: Mail) -> tuple[Finding, ...]:
     if not wrote_itself(mail) or replies(mail) or not _FAILED.search(mail.opening):
         return ()
     failed, action = failures(mail), still_trying(mail)
-    beside = mail.words if len(failed) == 1 else ""
-    return tuple(finding(who, said, NAME, action=action, beside=beside) for who, said in failed.items())
+    return tuple(
+        finding(who, said, NAME, action=action, beside=lambda: mail.words if len(failed) == 1 else "")
+        for who, said in failed.items()
+    )
