@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from django.db import OperationalError
 
+from mailer.actions.fetch_reports import Look, Vigil
 from mailer.house import House
 from mailer.worker import bell as bell_module
 from mailer.worker import chance
@@ -184,3 +185,27 @@ def test_patience_begins_anew_after_a_success() -> None:
     assert not patience.is_resting()
     patience.failed()
     assert patience.pause == 0.5
+
+
+def test_reports_are_fetched_again_at_once_while_there_are_more_and_troubles_are_said(
+    bell: Bell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks = [Look("a", (), more=True), Look("a", (), trouble="The mailbox cannot be read.", more=False)]
+    monkeypatch.setattr(bell_module, "poll", lambda *_, **__: [looks.pop(0)])
+    with caplog.at_level(logging.WARNING, "mailer.worker"):
+        bell.fetch_reports()
+    assert looks == []
+    assert "The mailbox cannot be read." in caplog.text
+    assert not bell._patience.is_resting(), "a mailbox that is away slows nothing else"
+
+
+def test_who_is_stopped_waits_for_no_news(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def poll(*_: object, vigil: Vigil, **__: object) -> list[Look]:
+        assert not vigil.stopping()
+        bell.shut_down()
+        assert vigil.stopping()
+        return [Look("a", (), more=True)]
+
+    bell._scheduler = SimpleNamespace(shutdown=lambda **_: None)  # type: ignore[assignment]
+    monkeypatch.setattr(bell_module, "poll", poll)
+    bell.fetch_reports()
