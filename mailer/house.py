@@ -22,6 +22,7 @@ from mailer.core.letter import ListFacts, Sender
 from mailer.core.listfile import ListFile, Stream
 from mailer.core.returning import Bounds
 from mailer.core.token import Keyring, Purpose, message_id, return_path
+from mailer.core.verdict import Limits
 from mailer.keys import Keys
 from mailer.library import Library
 
@@ -125,6 +126,12 @@ class House:
     def example_leave_url(self) -> str:
         """The link in a test letter or an example: its page says so, and changes nothing (standards U16)."""
         return f"{self.leave_prefix}example"
+
+    @cached_property
+    def mailbox_limits(self) -> Limits:
+        """What a mailbox may have against it before it is given up (standards 3.3)."""
+        bounces = self.config.bounces
+        return Limits(bounces.disabled_letters, bounces.soft_points, bounces.soft_span_days, bounces.settled_days)
 
     @cached_property
     def bounds(self) -> Bounds:
