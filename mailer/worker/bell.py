@@ -104,7 +104,7 @@ class Bell:
         ):
             trigger = IntervalTrigger(seconds=seconds)
             self._scheduler.add_job(job, trigger, id=name, executor=thread, next_run_time=begin)
-        self._scheduler.add_job(self.forget_relays, id="forget", executor="watch")
+        self._scheduler.add_job(self.forget_relays, id="forget relays", executor="watch")
         self._scheduler.start()
 
     def shut_down(self) -> None:
