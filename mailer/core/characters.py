@@ -33,3 +33,8 @@ def unsafe_in_lines(text: str) -> str | None:
     """The same for text of several lines, where line feed and tab are at home."""
     found = _NONE_BUT_LINES.search(text)
     return _described(found[0]) if found else None
+
+
+def storable(text: str) -> str:
+    """Foreign text as every database takes it: PostgreSQL refuses NUL, and no encoding knows half a surrogate."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

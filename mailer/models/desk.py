@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from mailer.core.characters import storable
 from mailer.core.delivery import Outcome
 from mailer.core.matter import Judgement, MatterKind
 from mailer.models.copy import Delivery
@@ -30,8 +31,8 @@ def open_matter(
         mailbox_id=mailbox_id,
         copy_id=copy_id,
         bounce_id=bounce_id,
-        said=said[:500],
-        sender=sender[:254],
+        said=storable(said)[:500],
+        sender=storable(sender)[:254],
         opened_at=now,
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Max
 
 from mailer.core.bounce.finding import KINDS, Kind
+from mailer.core.characters import storable
 from mailer.core.delivery import CopyState
 from mailer.core.matter import MatterKind
 from mailer.core.verdict import Class, MailboxRecord
@@ -42,6 +43,7 @@ def make_undeliverable(mailbox_id: int, why: str, now: datetime) -> bool:
 
     Nothing about anybody's choice changes (B13).
     """
+    why = storable(why)
     rows = Mailbox.unscoped.filter(pk=mailbox_id).exclude(deliverability=Deliverability.UNDELIVERABLE)
     known = rows.update(
         deliverability=Deliverability.UNDELIVERABLE,
@@ -112,8 +114,17 @@ def classes_of(copy_id: int) -> frozenset[str]:
 
 def keep(values: Mapping[str, Any]) -> int:
     """Keep a bounce; its number."""
-    row: Bounce = Bounce.unscoped.create(**values)
+    row: Bounce = Bounce.unscoped.create(**{name: _storable(value) for name, value in values.items()})
     return int(row.pk)
+
+
+def _storable(value: Any) -> Any:
+    """Foreign text through and through, also within findings."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_storable(each) for each in value]
+    return {name: _storable(each) for name, each in value.items()} if isinstance(value, dict) else value
 
 
 def keep_refusal(

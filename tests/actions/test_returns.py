@@ -14,7 +14,7 @@ from mailer.core.verdict import Class
 from mailer.models import Bounce, Event, Mailbox, Matter, Suppression
 from mailer.models.base import writing
 from mailer.models.departure import may_be_answered
-from tests.actions.comes_back import away, comes_back, complaint, dsn
+from tests.actions.comes_back import away, caught, comes_back, complaint, dsn, leave_address
 from tests.actions.office import Office, copy_to
 from tests.world import anne, join, stream
 
@@ -190,6 +190,20 @@ def test_each_report_acts_once_in_any_order_however_often(sent: Office, data: st
     repeats = data.draw(st.lists(st.sampled_from(raws), max_size=6))
     shuffled = data.draw(st.permutations([*raws, *repeats]))
     assert outcome(sent, shuffled) == outcome(sent, raws)
+
+
+HOSTILE = st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(head=HOSTILE, body=HOSTILE, leaves=st.booleans())
+def test_nothing_that_comes_back_stops_the_reading(sent: Office, head: bytes, body: bytes, leaves: bool) -> None:
+    to = leave_address(sent, GWEN) if leaves else caught(sent, GWEN).sender
+    bounce = dsn(sent, GWEN).replace(b"User unknown", body)
+    letter = b"To: " + to.encode() + b"\r\nFrom: " + head + b"\r\nSubject: \x00stop\r\n\r\n\x00" + body
+    with writing():
+        assert len(comes_back(sent, letter, bounce, head + b"\r\n\r\n" + body)) == 3
+        transaction.set_rollback(True)
 
 
 def test_hard_and_complaint_both_hold_in_either_order(sent: Office) -> None:
