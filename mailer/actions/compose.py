@@ -88,6 +88,8 @@ def copier(
         mail_domain=house.mail_domain,
         bounce_domain=house.config.bounces.domain,
         leave_prefix=house.leave_prefix,
+        # An address that nobody reads would be a way to leave that leads nowhere (standards L10).
+        leave_by_mail=house.config.bounces.maildir is not None or bool(house.config.bounces.imap_host),
     )
     return Copier(builder(house, issue, letter, signers, clock), marks)
 

@@ -74,7 +74,7 @@ def _ready(copier: Copier, person: Person) -> tuple[bytes, ...]:
     message_id = MARKS.keyring.sign_folded(Purpose.MESSAGE_ID, person.handle).encode()
     link = (MARKS.leave_prefix + MARKS.keyring.sign(Purpose.LEAVE, person.handle)).encode()
     opening = b" <" if len(display) + len(person.address) <= PLAIN_TO else b"\r\n <"
-    values = (display, opening, person.address.encode(), copier.dated(DATE), message_id, link, in_text, in_html)
+    values = (display, opening, person.address.encode(), copier.dated(DATE), message_id, link, link, in_text, in_html)
     pieces = copier.pattern(person.segments).filled(values)
     if b"".join(pieces) != copier.batch([person]).letter(0, DATE)[1]:
         raise AssertionError(f"two ways to build the letter to {person.address} differ")

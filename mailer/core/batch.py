@@ -15,6 +15,7 @@ from typing import Protocol
 from mailer.core import header
 from mailer.core.address import check_wire
 from mailer.core.greeting import called_plainly, closed
+from mailer.core.leave_address import leave_mailto
 from mailer.core.pattern import Pattern
 from mailer.core.personalise import LEAVE, PLAIN_TO, Builder, CopyError, CopyValues
 from mailer.core.seal import Seal
@@ -48,13 +49,15 @@ class Personal(Protocol):
 class Marks:
     """What makes addresses and links of one site's tokens; `leave_prefix` is the link to leave up to its token.
 
-    The three are judged here, once, with tokens of the length that all have.
+    `leave_by_mail`: the header also names an address to leave by, at the bounce domain (standards L10). All is judged
+    here, once, with tokens of the length that all have.
     """
 
     keyring: Keyring
     mail_domain: str
     bounce_domain: str
     leave_prefix: str
+    leave_by_mail: bool = False
 
     def __post_init__(self) -> None:
         check_wire(f"b+{_FOLDED_TOKEN}@{self.bounce_domain}")
@@ -68,9 +71,15 @@ class Marks:
         link = self.leave_prefix + _TOKEN
         return escape(link) == link and closed(link) == link.encode()
 
+    def mailtos(self, handles: Sequence[bytes]) -> list[bytes]:
+        """The addresses to leave by, of copies with these handles."""
+        some = leave_mailto(self.keyring, 0, self.bounce_domain)
+        before, _, after = some.encode().partition(self.keyring.sign_folded(Purpose.MAILTO, 0).encode())
+        return [before + token + after for token in self.keyring.sign_all_folded(Purpose.MAILTO, handles)]
 
-_DISPLAY, _OPENING, _ADDRESS, _DATED, _MESSAGE_ID, _LINK, _IN_TEXT, _IN_HTML = range(8)
-_VALUES = 8
+
+_DISPLAY, _OPENING, _ADDRESS, _DATED, _MESSAGE_ID, _LEAVE, _LINK, _IN_TEXT, _IN_HTML = range(9)
+_VALUES = 9
 #: Where the four values of a body are among those of a whole copy.
 _OF_BODY = (_IN_TEXT, _IN_HTML, _LINK, _LINK)
 
@@ -82,11 +91,15 @@ class Copier:
         self.builder = builder
         self.marks = marks
         fixed, link = builder.fixed, marks.leave_prefix + _TOKEN
-        before, _, after = header.uris("List-Unsubscribe", [link]).partition(link.encode())
+        mailto = marks.mailtos(octets_of([0]))[0].decode()
+        field = header.uris("List-Unsubscribe", [link, mailto] if marks.leave_by_mail else [link])
+        before, _, after = field.partition(link.encode())
+        #: What stands between the link and the address to leave by.
+        self.between, _, rest = after.partition(mailto.encode())
         head = (
             fixed.before_to + b"To: ", _DISPLAY, _OPENING, _ADDRESS, _DATED, _MESSAGE_ID,
-            b"@%b>\r\n%b%b" % (marks.mail_domain.encode(), fixed.before_leave, before), _LINK,
-            after + fixed.after_leave + b"\r\n",
+            b"@%b>\r\n%b%b" % (marks.mail_domain.encode(), fixed.before_leave, before), _LEAVE,
+            (rest or after) + fixed.after_leave + b"\r\n",
         )  # fmt: skip
         self._parts = head
         self._head = Pattern(head, _VALUES)
@@ -109,9 +122,12 @@ class Copier:
 
     def signed(self, seal: Seal, segments: frozenset[str], values: tuple[bytes, ...], date: str) -> bytes:
         """A copy with its signatures."""
-        display, _, address, _, message_id, link, in_text, in_html = values
+        display, _, address, _, message_id, leave, link, in_text, in_html = values
         domain = self.marks.mail_domain.encode()
-        personal = (b"%b <%b>" % (display, address), date.encode(), b"<%b@%b>" % (message_id, domain), b"<%b>" % link)
+        personal = (
+            b"%b <%b>" % (display, address), date.encode(), b"<%b@%b>" % (message_id, domain),
+            b"<%b>" % leave.replace(b"\r\n", b""),
+        )  # fmt: skip
         head = self._head.filled(values)
         return self.builder.sealed(seal, head, segments, (in_text, in_html, link, link), personal)
 
@@ -133,11 +149,13 @@ class Batch:
         self._copier = copier
         self._copies = copies
         self._seal = copier.builder.seal
+        links = [before + token for token in marks.keyring.sign_all(Purpose.LEAVE, handles)]
         self._rows = list(
             zip(
                 [b"b+" + token + after for token in sign(Purpose.VERP, handles)],
                 sign(Purpose.MESSAGE_ID, handles),
-                [before + token for token in marks.keyring.sign_all(Purpose.LEAVE, handles)],
+                _beside(links, copier.between, marks.mailtos(handles)) if marks.leave_by_mail else links,
+                links,
                 _plain_addresses([copy.address for copy in copies]),
                 called_plainly([copy.names for copy in copies]) if marks.is_plain else repeat(None),
                 strict=False,
@@ -151,20 +169,20 @@ class Batch:
         no octet over 127 unless the address has one. So nobody need look through its octets again.
         Raises what `Builder.build` raises if this copy cannot be written.
         """
-        return_path, message_id, link, address, called = self._rows[place]
+        return_path, message_id, leave, link, address, called = self._rows[place]
         if called is None or address is None:
             return return_path, self._by_itself(place, date)
         display, in_text, in_html = called
         opening = b" <" if len(display) + len(address) <= PLAIN_TO else b"\r\n <"
         copier, segments = self._copier, self._copies[place].segments
-        values = (display, opening, address, copier.dated(date), message_id, link, in_text, in_html)
+        values = (display, opening, address, copier.dated(date), message_id, leave, link, in_text, in_html)
         if self._seal is None:
             return return_path, b"".join(copier.pattern(segments).filled(values))
         return return_path, copier.signed(self._seal, segments, values, date)
 
     def _by_itself(self, place: int, date: str) -> bytes:
-        _, message_id, link, _, _ = self._rows[place]
-        copy = self._copies[place]
+        _, message_id, leave, link, _, _ = self._rows[place]
+        copy, between = self._copies[place], self._copier.between
         values = CopyValues(
             address=copy.address,
             names=copy.names,
@@ -172,8 +190,14 @@ class Batch:
             leave_url=link.decode(),
             date=date,
             segments=copy.segments,
+            leave_mailto=leave[len(link) + len(between) :].decode() or None,
         )
         return self._copier.builder.build(values)
+
+
+def _beside(links: Sequence[bytes], between: bytes, mailtos: Sequence[bytes]) -> list[bytes]:
+    """Both ways to leave, as List-Unsubscribe has them."""
+    return [link + between + mailto for link, mailto in zip(links, mailtos, strict=True)]
 
 
 def _plain_addresses(addresses: Sequence[str]) -> Sequence[bytes | None]:

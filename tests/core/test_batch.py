@@ -14,6 +14,7 @@ from mailer.core.batch import Copier, Marks
 from mailer.core.dkim import Signer, public_record
 from mailer.core.errors import MailerError
 from mailer.core.header import HeaderError
+from mailer.core.leave_address import leave_mailto
 from mailer.core.letter import LetterError, Piece
 from mailer.core.personalise import Builder, CopyError, CopyValues
 from mailer.core.seal import Seal
@@ -23,6 +24,7 @@ from tests.core.lettering import HEADERS, VALUES, hostile_text, letter_of, sampl
 
 RING = Keyring({3: b"k" * 32})
 MARKS = Marks(RING, "letters.example.org", "bounce.example.org", "https://letters.example.org/u/")
+BY_MAIL = replace(MARKS, leave_by_mail=True)
 ON_LOOPBACK = replace(MARKS, leave_prefix="http://127.0.0.1:8000/u/")
 FIRST = frozenset({"first"})
 DATE = VALUES.date
@@ -49,6 +51,7 @@ def alone(builder: Builder, marks: Marks, person: Person) -> tuple[bytes, bytes]
         marks.leave_prefix + RING.sign(Purpose.LEAVE, person.handle),
         DATE,
         person.segments,
+        leave_mailto(RING, person.handle, marks.bounce_domain) if marks.leave_by_mail else None,
     )
     return return_path(RING, person.handle, marks.bounce_domain).encode(), builder.build(values)
 
@@ -82,7 +85,7 @@ PEOPLE = st.builds(Person, ADDRESSES, NAMES, st.integers(0, 2**64 - 1), st.sampl
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(PEOPLE, min_size=1, max_size=6), st.sampled_from([MARKS, ON_LOOPBACK]))
+@given(st.lists(PEOPLE, min_size=1, max_size=6), st.sampled_from([MARKS, BY_MAIL, ON_LOOPBACK]))
 @example([Person(), Person(names=("Ann\nBob",)), Person(handle=1)], MARKS)
 @example([Person(address="a@example.net\nb"), Person(address="@\n@"), Person(handle=1)], MARKS)
 def test_each_letter_is_what_the_builder_makes_of_the_copy_alone(people: list[Person], marks: Marks) -> None:
@@ -108,10 +111,11 @@ def test_a_signed_letter_is_what_the_builder_signs_and_verifies() -> None:
     """D4, L3: the headers that all share are made ready once, and every key signs over one body hash."""
     builder = Builder(letter_of("meeting"), HEADERS, Seal(SIGNERS[1:], lambda: 1_700_000_000))
     people = [Person(), Person(names=("Zoë",), segments=FIRST), Person(names=("Ann", "Bob"), address="o'b@example.net")]
-    assert together(builder, MARKS, people) == [alone(builder, MARKS, person) for person in people]
+    for marks in (MARKS, BY_MAIL):
+        assert together(builder, marks, people) == [alone(builder, marks, person) for person in people]
     both = Builder(letter_of("meeting"), HEADERS, Seal(SIGNERS, lambda: 1_700_000_000))
     records = {f"{each.record_name}.".encode(): public_record(each).encode() for each in SIGNERS}
-    for _, raw in together(both, MARKS, people):
+    for _, raw in (*together(both, MARKS, people), *together(both, BY_MAIL, people)):
         verifies = [
             partial(dkim.DKIM(raw).verify, idx, dnsfunc=lambda name, **_: records.get(name)) for idx in range(2)
         ]
