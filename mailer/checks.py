@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from mailer import keys, library
+from mailer.actions.use_mailbox import account_of
 from mailer.actions.use_relay import Unsigned, must_be_signed, relay_of, signers_of
 from mailer.config import Config, ConfigError
 from mailer.core.compile import CompileError, compile_letter, compile_notice
@@ -23,6 +24,8 @@ from mailer.core.letter import ListFacts, Sender
 from mailer.core.markup import parse
 from mailer.core.written import MarkupError
 from mailer.house import LANGUAGE, House
+from mailer.transport.imap import opened
+from mailer.transport.imap_session import MailboxFault
 from mailer.transport.relay import RelayFault, RelayRefused
 from mailer.transport.smtp import connect
 
@@ -50,6 +53,7 @@ class Fault(StrEnum):
     STANDSTILL = "mailer.E036"
     DEPARTURES = "mailer.E037"
     RELAY_FAULT = "mailer.E040"
+    MAILBOX_FAULT = "mailer.E041"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,18 @@ def of_relay(config: Config) -> list[Finding]:
         connect(relay_of(config)).quit()
     except RelayFault as fault:
         return [Finding(Fault.RELAY_FAULT, "config.toml", "smtp", str(fault))]
+    return []
+
+
+def of_mailbox(config: Config) -> list[Finding]:
+    """Open the mailbox that reports come back to, if there is one, and look at nothing in it."""
+    account = account_of(config)
+    try:
+        if account:
+            with opened(account):
+                pass
+    except MailboxFault as fault:
+        return [Finding(Fault.MAILBOX_FAULT, "config.toml", "bounces", str(fault))]
     return []
 
 

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from mailer.actions.leave import Draw
 from mailer.actions.read_bounces import ReadReport, Source, read_reports
+from mailer.actions.use_mailbox import account_of
 from mailer.config import Config
 from mailer.house import House
 from mailer.models import BounceSource, report_source
@@ -101,22 +102,8 @@ class _Mailbox:
 
 def places(config: Config) -> list[Place]:
     """Every place that is configured."""
-    bounces = config.bounces
-    found: list[Place] = [_Maildir(bounces.maildir)] if bounces.maildir else []
-    if bounces.imap_host:
-        account = Account(
-            host=bounces.imap_host,
-            port=bounces.imap_port,
-            tls=bounces.imap_tls.value,
-            user=bounces.imap_user,
-            password=bounces.imap_password,
-            token_file=bounces.imap_token_file,
-            token_command=bounces.imap_token_command,
-            folder=bounces.imap_folder,
-            ca_file=bounces.imap_ca_file,
-        )
-        found.append(_Mailbox(account))
-    return found
+    maildir, account = config.bounces.maildir, account_of(config)
+    return [*([_Maildir(maildir)] if maildir else []), *([_Mailbox(account)] if account else [])]
 
 
 def poll(

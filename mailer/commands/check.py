@@ -10,7 +10,7 @@ from mailer.house import open_house
 
 
 def check(shell: Shell, *, live: bool) -> int:
-    """Files first; the database only if they are right; the relay only if asked for."""
+    """Files first; the database only if they are right; the relay and the mailbox only if asked for."""
     notes: list[str] = []
     try:
         config = shell.config
@@ -22,7 +22,7 @@ def check(shell: Shell, *, live: bool) -> int:
             _set_up_django()
             found = list(checks.of_database(open_house(config), shell.now))
         if live and not any(finding.id == checks.Fault.RELAY for finding in found):
-            found += checks.of_relay(config)
+            found += [*checks.of_relay(config), *checks.of_mailbox(config)]
             notes = checks.unproved(config)
     for finding in found:
         shell.say(finding)

@@ -14,6 +14,7 @@ from mailer.checks import Fault
 from mailer.house import House
 from mailer.models import guards
 from tests.commands.site import Site
+from tests.transport.imap_wire import ImapWire
 from tests.transport.misbehaviours import strips_starttls
 from tests.transport.wire import Wire
 from tests.world import NOW
@@ -175,6 +176,20 @@ class TestDatabase:
         assert server.logins == ["anne"]
         assert [line.split()[0] for line in server.commands] == ["EHLO", "AUTH", "EHLO", "QUIT"]
         assert server.messages == []
+
+    def test_live_opens_the_mailbox_and_reads_nothing(
+        self, mailer: Mailer, wire: Callable[..., Wire], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MAILER_SMTP__PORT", str(wire().port))
+        for secret, complaints in (("s3cret-word", []), ("another", [Fault.MAILBOX_FAULT])):
+            with ImapWire({1: b"Subject: x"}, secrets=[secret]) as mailbox:
+                account = mailbox.account(password="s3cret-word")
+                for key in ("host", "port", "tls", "user", "password"):
+                    monkeypatch.setenv(f"MAILER_BOUNCES__IMAP_{key.upper()}", str(getattr(account, key)))
+                result = mailer("check", "--live", "--json")
+            assert [each["id"] for each in json.loads(result.stdout)["complaints"]] == complaints
+            assert not {"SEARCH", "FETCH", "STORE"} & {said.partition(" ")[0] for said in mailbox.commands}
+            assert "s3cret-word" not in result.output
 
     def test_a_relay_that_fails_is_named_and_the_password_never(
         self, mailer: Mailer, wire: Callable[..., Wire], monkeypatch: pytest.MonkeyPatch
