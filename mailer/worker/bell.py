@@ -74,6 +74,7 @@ class Bell:
     _watch_patience: Patience = field(default_factory=Patience)
     _fetch_patience: Patience = field(default_factory=Patience)
     _stopping: Event = field(default_factory=Event)
+    _watched: bool = False
     _compared: Clocks | None = None
     #: What is wrong with the clock; "" until it was looked at.
     _clock_fault: str | None = ""
@@ -104,7 +105,6 @@ class Bell:
         ):
             trigger = IntervalTrigger(seconds=seconds)
             self._scheduler.add_job(job, trigger, id=name, executor=thread, next_run_time=begin)
-        self._scheduler.add_job(self.forget_relays, id="forget relays", executor="watch")
         self._scheduler.start()
 
     def shut_down(self) -> None:
@@ -151,13 +151,9 @@ class Bell:
         """Give a sign of life."""
         self._guarded("the pulse", lambda: self.pulse.beat(chance.now()), self._watch_patience)
 
-    def forget_relays(self) -> None:
-        """At the start: what is wrong with relays is found out anew."""
-        self._guarded("forgetting relays", lambda: forget_relays(chance.now()), self._watch_patience)
-
     def watch(self) -> None:
         """Look at the workers, the mailings and the disk."""
-        self._guarded("the watch", lambda: watch_site(self.house, chance.host(), chance.now()), self._watch_patience)
+        self._guarded("the watch", self._watch, self._watch_patience)
 
     def watch_returns(self) -> None:
         """Look whether reports still come back."""
@@ -167,6 +163,13 @@ class Bell:
         """Tell people of alarms."""
         teller = Teller(self.house, chance.now, chance.word)
         self._guarded("telling of alarms", teller.tell_all, self._watch_patience)
+
+    def _watch(self) -> None:
+        if not self._watched:
+            # What is wrong with relays is found out anew: the configuration may name others now.
+            forget_relays(chance.now())
+            self._watched = True
+        watch_site(self.house, chance.host(), chance.now())
 
     def _keep_time(self) -> datetime | None:
         """Do what is due; with a clock that is wrong, nothing is."""

@@ -153,13 +153,13 @@ def test_it_gives_signs_of_life_until_it_ends(bell: Bell, monkeypatch: pytest.Mo
     assert bell.pulse.ended  # type: ignore[attr-defined]
 
 
-def test_at_its_start_it_forgets_what_was_wrong_with_relays(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
-    forgotten = Event()
-    keeps_time(monkeypatch, lambda: None)
-    monkeypatch.setattr(bell_module, "forget_relays", lambda _: forgotten.set())
-    bell.start()
-    assert forgotten.wait(DEADLINE)
-    bell.shut_down()
+def test_at_its_start_alone_it_forgets_what_was_wrong_with_relays(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(bell_module, "forget_relays", lambda _: done.append("forgets"))
+    monkeypatch.setattr(bell_module, "watch_site", lambda *_: done.append("watches"))
+    bell.watch()
+    bell.watch()
+    assert done == ["forgets", "watches", "watches"]
 
 
 def test_what_fails_in_the_watch_does_not_slow_the_bell(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
