@@ -1,15 +1,17 @@
 """What comes back in tests: reports and letters about the letters that an office's relay has caught."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from mailer.actions.read_bounces import ReadReport, read_reports
+from mailer.actions.schedule_mailing import schedule
 from mailer.core.bounce.fate import Fate
 from mailer.core.envelope import Envelope
 from mailer.demo import postmaster
 from mailer.models import BounceSource
 from mailer.models.outbox import unsigned
 from tests.actions.office import Office, copy_to
+from tests.world import anne
 
 THEN = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -33,6 +35,17 @@ def comes_back(office: Office, *raws: bytes) -> list[ReadReport]:
     """Let these come back, and read them."""
     found = read_reports(office.house, map(Lies, raws), office.now, office.draw.handle, BounceSource.MAILDIR)
     return list(found)
+
+
+def another_letter(office: Office, days: int) -> None:
+    """Another letter to everyone, so many days later."""
+    office.now += timedelta(days=days)
+    chair = anne()
+    issue, at = office.written(chair), office.now + timedelta(hours=2)
+    schedule(chair, office.house, issue, f"{at:%Y-%m-%d %H:%M}", now=office.now)
+    office.now += timedelta(hours=3)
+    office.ring()
+    office.send_all()
 
 
 def caught(office: Office, recipient: str) -> Envelope:

@@ -13,7 +13,7 @@ from mailer.actions.watch_returns import returns_are_silent
 from mailer.core.matter import MAY_BE, Judgement, MatterKind
 from mailer.core.sought import Sought
 from mailer.models import Bounce, Copy, Event, Mailbox, Matter, Member, Subscription, Suppression
-from tests.actions.comes_back import away, comes_back, complaint, dsn, writes
+from tests.actions.comes_back import another_letter, away, comes_back, complaint, dsn, writes
 from tests.actions.office import Office
 from tests.world import anne, bart, join, sima, stream
 
@@ -103,13 +103,18 @@ def test_an_address_that_works_again_is_written_to_and_the_reason_is_kept(sent: 
 
 @pytest.mark.parametrize("before", [Judgement.RESTORE, Judgement.IGNORE])
 def test_a_report_about_an_earlier_letter_does_not_undo_what_a_person_knows(sent: Office, before: Judgement) -> None:
-    comes_back(sent, dsn(sent, GWEN))
+    first = dsn(sent, GWEN)
+    another_letter(sent, 1)
+    comes_back(sent, first)
     close(sent, sima(), before)
     if before is Judgement.IGNORE:
         restore_mailbox(sima(), sent.house, GWEN, "it works after all", sent.now)
     sent.now += timedelta(hours=1)
     comes_back(sent, dsn(sent, GWEN, boundary="=_late"))
     assert box().deliverability == "unknown"
+    another_letter(sent, 1)
+    comes_back(sent, dsn(sent, GWEN, boundary="=_new"))
+    assert box().deliverability == "undeliverable", "a later letter is news"
 
 
 def test_an_address_is_restored_by_command_too(sent: Office) -> None:

@@ -9,12 +9,11 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailer.actions.schedule_mailing import schedule
 from mailer.core.verdict import Class
 from mailer.models import Bounce, Event, Mailbox, Matter, Suppression
 from mailer.models.base import writing
 from mailer.models.departure import may_be_answered
-from tests.actions.comes_back import away, caught, comes_back, complaint, dsn, leave_address
+from tests.actions.comes_back import another_letter, away, caught, comes_back, complaint, dsn, leave_address
 from tests.actions.office import Office, copy_to
 from tests.world import anne, join, stream
 
@@ -32,17 +31,6 @@ def sent(office: Office) -> Office:
     return office
 
 
-def again(office: Office, days: int) -> None:
-    """Another letter, so many days later."""
-    office.now += timedelta(days=days)
-    issue = office.written(anne())
-    at = office.now + timedelta(hours=2)
-    schedule(anne(), office.house, issue, f"{at:%Y-%m-%d %H:%M}", now=office.now)
-    office.now += timedelta(hours=3)
-    office.ring()
-    office.send_all()
-
-
 def box(address: str = GWEN) -> Mailbox:
     found: Mailbox = Mailbox.unscoped.get(normal=address)
     return found
@@ -51,7 +39,7 @@ def box(address: str = GWEN) -> Mailbox:
 def test_a_disabled_account_is_given_up_at_the_second_letter(sent: Office) -> None:
     (first,) = comes_back(sent, dsn(sent, GWEN, "5.2.1", "account disabled"))
     assert (first.verdict, box().deliverability) == ("nothing", "unknown")
-    again(sent, 1)
+    another_letter(sent, 1)
     (second,) = comes_back(sent, dsn(sent, GWEN, "5.2.1", "account disabled", boundary="=_2"))
     assert (second.verdict, box().deliverability) == ("undeliverable", "undeliverable")
 
@@ -59,15 +47,15 @@ def test_a_disabled_account_is_given_up_at_the_second_letter(sent: Office) -> No
 def test_a_full_mailbox_is_given_up_after_three_letters_in_fifteen_days(sent: Office) -> None:
     verdicts = [comes_back(sent, dsn(sent, GWEN, "5.2.2", "mailbox full"))[0].verdict]
     for number, days in enumerate((8, 8), 2):
-        again(sent, days)
+        another_letter(sent, days)
         verdicts += [comes_back(sent, dsn(sent, GWEN, "5.2.2", "full", boundary=f"=_{number}"))[0].verdict]
     assert verdicts == ["nothing", "nothing", "undeliverable"]
 
 
 def test_a_letter_that_stays_accepted_makes_up_for_a_full_mailbox(sent: Office) -> None:
     comes_back(sent, dsn(sent, GWEN, "5.2.2", "mailbox full"))
-    again(sent, 8)
-    again(sent, 8)
+    another_letter(sent, 8)
+    another_letter(sent, 8)
     comes_back(sent, dsn(sent, GWEN, "5.2.2", "mailbox full", boundary="=_3"))
     assert box().soft_count == 1
 
@@ -99,7 +87,7 @@ def test_a_complaint_stops_everything_and_is_not_answered(sent: Office) -> None:
     assert not may_be_answered(box(), None)
     sent.send_all()
     assert len(sent.relay.caught) == waiting
-    again(sent, 1)
+    another_letter(sent, 1)
     assert [envelope.recipient for envelope in sent.relay.caught[waiting:]] == [HAL]
 
 
