@@ -39,6 +39,8 @@ _CUT = re.compile(
 _BREAKS = re.compile(r"<(?:br|/?p|/?div|/?tr|/?li|/?h\d|/?ul|/?table|/?pre)\b[^<>]{0,2000}>", re.IGNORECASE)
 _UNSEEN = re.compile(r"<(?:style|script|head|title)\b", re.IGNORECASE)
 _SEEN = re.compile(r"</(?:style|script|head|title)\s{0,20}>", re.IGNORECASE)
+# A character whose number is longer than any; `unescape` raises at thousands of digits.
+_NUMBER = re.compile(r"&#x?[0-9a-f]{8,}", re.IGNORECASE)
 _TAG = re.compile(r"<(?:/?[a-z][a-z0-9]{0,15}(?=[\s/>])|!)[^<>]{0,2000}>", re.IGNORECASE)
 _HEADER = re.compile(r"^[ \t>]*(?:received|return-path|from|to|subject|date|message-id|mime-version|x-[a-z-]+):[ \t]",
                      re.IGNORECASE | re.MULTILINE)  # fmt: skip
@@ -116,4 +118,4 @@ class Mail:
 
 def _shown(html: str) -> str:
     seen = "".join(_UNSEEN.split(piece, maxsplit=1)[0] for piece in _SEEN.split(html))
-    return unescape(_TAG.sub("", _BREAKS.sub("\n", seen)))
+    return unescape(_NUMBER.sub("", _TAG.sub("", _BREAKS.sub("\n", seen))))

@@ -5,7 +5,6 @@ that follow are about it until the next one. Formats that do otherwise bring a p
 """
 
 import re
-from email.utils import getaddresses
 from itertools import islice
 
 from mailer.core.bounce.mail import Mail
@@ -36,6 +35,7 @@ _LABELLED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _ANY = re.compile(ADDRESS)
+_IN_ANGLES = re.compile(rf"<({ADDRESS})>")
 _NEVER = ("mailer-daemon@", "no-reply@", "noreply@")
 
 
@@ -76,14 +76,15 @@ def addressed(mail: Mail) -> str | None:
     """The one person to whom the returned letter was addressed."""
     for name in ("x-failed-recipients", "to", "x-envelope-to", "x-rcpt-to", "delivered-to", "apparently-to"):
         headers = mail.message.headers if name == "x-failed-recipients" else mail.returned
-        people = {
-            address
-            for _, address in getaddresses([v[:1000] for n, v in headers if n == name])
-            if _ANY.fullmatch(address)
-        }
+        people = {who for found, value in headers if found == name for who in _people(value)}
         if len(people) == 1:
             return people.pop()
     return None
+
+
+def _people(value: str) -> list[str]:
+    """The addresses of a header; a name may look like one, but stands outside the angles."""
+    return _IN_ANGLES.findall(value[:MAX_TO]) or _ANY.findall(value[:MAX_TO])
 
 
 def _but_ours(mail: Mail, found: dict[str, str]) -> dict[str, str]:

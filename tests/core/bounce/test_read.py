@@ -19,6 +19,29 @@ def test_random_bytes_give_a_report(raw: bytes) -> None:
     assert read(raw).kind in Kind
 
 
+SYSTEM = b"From: MAILER-DAEMON@mx.example.net\nSubject: failure notice\n"
+# Words that a careless pattern or parser would ponder for minutes, or die of.
+SLOW = (
+    *(
+        b"\ncould not be delivered\n" + words * 200_000
+        for words in (b" ", b"-", b"> ", b"a@", b"a@b.", b"a.", b'"a', b"<")
+    ),
+    *(
+        b"\nundeliverable\n" + words * 100_000
+        for words in (b"mail to  \n", b"a@b.example\n", b"received:", b"to: a@b.example\n")
+    ),
+    *(b"\n<a@b.example>: " + words * 100_000 for words in (b"said: 5", b"550 5.1.1-'", b"a.b.c.d.", b">>> ")),
+    b"\n" + b"Final-Recipient: rfc822; a@b.example\nAction: failed\n\n" * 40_000,
+    b"Content-Type: text/html\n\nundeliverable" + b"<a " * 500_000,
+    b"Content-Type: text/html\n\nundeliverable" + b"<style>" * 200_000,
+    b"Content-Type: text/html\n\nundeliverable &#" + b"9" * 5000 + b";",
+    b"x-amz-sns-message-id: 1\n\n" + b"[" * 1_000_000,
+    b"x-amz-sns-message-id: 1\n\n{" + b"\n" * 1_000_000,
+    b"\nundeliverable\nOriginal message follows\n\nTo: " + b"(" * 1_000_000,
+    b"X-Failed-Recipients: " + b"a@b.example," * 100_000 + b"\n\nundeliverable",
+)
+
+
 def _nested(levels: int) -> bytes:
     """The report of STATUS inside so many multiparts more."""
     raw = STATUS
@@ -54,8 +77,9 @@ def test_what_lies_beyond_two_megabytes_is_not_read() -> None:
         STATUS.replace(b"Action: failed", b"Action: " + b"(" * 1_900_000),
         STATUS.replace(b"Diagnostic-Code: smtp;", b"Diagnostic-Code: smtp; " + b"550 5.1.1 " * 190_000),
         STATUS.replace(b"\n\nFinal", b"\n\n" + b"Final-Recipient: x;a@b\n\n" * 80_000 + b"Final"),
+        *(SYSTEM + words for words in SLOW),
     ],
-    ids=["headers", "parts", "quotes", "brackets", "words", "comments", "codes", "blocks"],
+    ids=["headers", "parts", "quotes", "brackets", "words", "comments", "codes", "blocks", *map(str, range(len(SLOW)))],
 )
 def test_two_megabytes_built_to_be_slow_are_read_within_bounds(raw: bytes) -> None:
     report = read(raw)
