@@ -13,6 +13,7 @@ from mailer.core.verdict import Class
 from mailer.models import Bounce, Event, Mailbox, Matter, Suppression
 from mailer.models.base import writing
 from mailer.models.departure import may_be_answered
+from mailer.transport.memory import refuses
 from tests.actions.comes_back import another_letter, away, caught, comes_back, complaint, dsn, leave_address
 from tests.actions.office import Office, copy_to
 from tests.world import anne, join, stream
@@ -76,6 +77,18 @@ def test_what_nobody_can_read_counts_twice_and_is_put_before_a_person(sent: Offi
     assert box().soft_count == 2
     matter = Matter.unscoped.get()
     assert (matter.kind, matter.mailbox, matter.bounce) == ("unclassified", box(), Bounce.unscoped.get())
+
+
+@pytest.mark.parametrize(("said", "kind"), [("550 5.1.1 User unknown", "undeliverable"), ("554 xyzzy", "unclassified")])
+def test_a_refusal_while_sending_goes_by_the_same_tables(office: Office, said: str, kind: str) -> None:
+    member = join(office.house, "Gwen", GWEN, consents=[stream(office.house)])
+    office.relay.script(GWEN, refuses(said))
+    office.begun(anne())
+    office.send_all()
+    matter, row = Matter.unscoped.get(), Bounce.unscoped.get()
+    assert (matter.kind, matter.mailbox) == (kind, member.mailbox)
+    assert (row.source, row.kind in ("hard", "soft"), row.mailing) == ("smtp", True, copy_to(GWEN).mailing)
+    assert row.klass in (Class.HARD, Class.UNCLASSIFIED_PERMANENT)
 
 
 def test_a_complaint_stops_everything_and_is_not_answered(sent: Office) -> None:
