@@ -9,10 +9,12 @@ everyone whom a change touched is checked again (standards L8).
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from mailer.actions import steer_relay
 from mailer.actions.adopt_lists import is_adopted
+from mailer.actions.choose_relay import Chosen, Waiting, relay_for
 from mailer.actions.compose import copier
 from mailer.actions.in_hand import Batch, Letter, MailingBatch
 from mailer.actions.keep_time import AuthorGone
@@ -24,12 +26,13 @@ from mailer.core.batch import Copier
 from mailer.core.dkim import Signer
 from mailer.core.errors import MailerError
 from mailer.core.message import format_date
+from mailer.core.reply import Answer
 from mailer.house import House
 from mailer.models import Mailing, site, steering
 from mailer.models.base import writing
+from mailer.models.quota import Grant
 from mailer.transport.journal import Journal
 from mailer.transport.pool import HandsOver
-from mailer.transport.relay import RelayFault
 
 #: Copies in a first claim, and in any; between the two, about half a second of work at the rate of the moment.
 FIRST, MOST = 50, 1000
@@ -39,8 +42,6 @@ LEASE = timedelta(minutes=15)
 FRESH = 0.05
 #: How long, in seconds, an answer may wait to be written down, and an empty queue to be asked again.
 _PATIENCE = 0.25
-#: Nobody tries a relay again sooner after a fault that may pass (T3: not at once), or that somebody must mend.
-REST, LONG_REST = timedelta(seconds=60), timedelta(minutes=30)
 
 
 class SendingRefused(MailerError, RuntimeError):
@@ -51,13 +52,13 @@ class SendingRefused(MailerError, RuntimeError):
 class Sender:
     """One worker's hands.
 
-    `wire` is a pool of connections to the relay; `clock` gives aware UTC, `ticks` seconds that only grow; `draw` random
-    64-bit handles.
+    `wire_to` gives a pool of connections to a relay; `clock` gives aware UTC, `ticks` seconds that only grow; `draw`
+    random 64-bit handles.
     """
 
     house: House
     journal: Journal
-    wire: HandsOver
+    wire_to: Callable[[Chosen], HandsOver]
     clock: Callable[[], datetime]
     ticks: Callable[[], float]
     draw: Draw
@@ -66,6 +67,10 @@ class Sender:
     lease: timedelta = LEASE
     #: By mailing: letters refused one after the other for a fault of ours.
     held_in_a_row: Counter[int] = field(default_factory=Counter)
+    #: When there may be something to do again, if that is known: a limit, quiet hours, a relay that rests.
+    ready_at: datetime | None = None
+    _wires: dict[str, HandsOver] = field(default_factory=dict)
+    _via: Chosen | None = None
     _batches: list[Batch] = field(default_factory=list)
     _copiers: dict[int, Copier] = field(default_factory=dict)
     _read_at: float = 0.0
@@ -78,10 +83,10 @@ class Sender:
 
     def work(self) -> bool:
         """Hand over all that can be handed over now, one-off letters first; False when there was nothing to do."""
-        self._asked_in_vain_at = None
+        self._asked_in_vain_at = self.ready_at = None
         self._turn()
         if not self._batches:
-            self.wire.rest()
+            self.rest()
             return False
         try:
             while self._batches:
@@ -90,20 +95,45 @@ class Sender:
             self._let_go()
         return True
 
+    def rest(self) -> None:
+        """Take leave of every relay; the next letter connects anew."""
+        for wire in self._wires.values():
+            wire.rest()
+
     def _go_on(self) -> None:
         """One step of the wire, and what follows from it."""
-        for letter, answer in self.wire.step(FRESH, self._next):
+        via = self._via
+        assert via is not None  # noqa: S101 - nothing is claimed before a relay is chosen
+        wire = self._wires[via.name]
+        for letter, answer in wire.step(FRESH, self._next):
             assert isinstance(letter, Letter)  # noqa: S101 - the wire gives back what it was given
             letter.batch.heard(letter.claimed, answer)
-            self._answers += answer is not None
+            if answer is not None:
+                self._answers += 1
+                self._heard(via, answer)
         if self.stopping():
-            for batch in self._batches:
-                batch.abandon()
-        fault = self.wire.take_fault()
+            self._abandon_all()
+        fault = wire.take_fault()
         if fault is not None:
-            self._part(fault)
+            steer_relay.failed(self.house, via.name, fault, self.clock())
+            self._write_all_down()
         elif self._is_time_to_turn():
             self._turn()
+
+    def _heard(self, via: Chosen, answer: Answer) -> None:
+        """What an answer says of the relay itself: all is well, or it takes no more letters of ours."""
+        reply = answer.reply
+        if reply is None:
+            return
+        if reply.first_digit != 2 and steer_relay.heard(self.house, via.name, answer, self.clock()):
+            self._abandon_all()
+        elif via.was_ill and reply.code != 421:
+            steer_relay.is_well(via.name, self.clock())
+            self._via = replace(via, was_ill=False)
+
+    def _abandon_all(self) -> None:
+        for batch in self._batches:
+            batch.abandon()
 
     def _next(self) -> Letter | None:
         """What the wire takes next: the one-off letters first."""
@@ -140,29 +170,35 @@ class Sender:
 
     # --- claiming and writing down, in one transaction
 
+    @property
+    def _waiting(self) -> int:
+        return sum(len(batch.waiting) for batch in self._batches)
+
+    @property
+    def _width(self) -> int:
+        return self._wires[self._via.name].width if self._via is not None else 1
+
     def _is_time_to_turn(self) -> bool:
-        waiting = sum(len(batch.waiting) for batch in self._batches)
-        if not waiting and not any(batch.on_the_way for batch in self._batches):
+        if not self._waiting and not any(batch.on_the_way for batch in self._batches):
             return True
         since = self.ticks() - self._turned_at
-        low = waiting <= 2 * self.wire.width and since >= _PATIENCE / 5 and not self._asked_in_vain(since)
-        return low or since >= _PATIENCE
+        in_vain = self._asked_in_vain_at == self._turned_at
+        return since >= (_PATIENCE if in_vain or not self._runs_low else _PATIENCE / 5)
 
-    def _asked_in_vain(self, since: float) -> bool:
-        return self._asked_in_vain_at == self._turned_at and since < _PATIENCE
+    @property
+    def _runs_low(self) -> bool:
+        return self._waiting <= 2 * self._width
 
     def _turn(self) -> None:
         """Write down what was answered and claim what comes next: one wait for the disk."""
         self._measure()
         trouble: tuple[Mailing, MailerError] | None = None
-        freed: list[int] = []
         claimed: list[Batch] = []
         with writing():
-            for batch in self._batches:
-                freed += batch.write_down()
-            if not self.stopping():
+            freed = [place for batch in self._batches for place in batch.write_down()]
+            if not self.stopping() and self._runs_low:
                 self._must_be_adopted()
-                mailing = self._mailing_to_claim()
+                mailing = steering.next_to_send(self.clock(), after=self._last_mailing)
                 try:
                     with writing():
                         claimed = list(self._claim(mailing))
@@ -171,12 +207,14 @@ class Sender:
                         raise
                     trouble = mailing, error
         self.journal.clear(freed)
-        self._batches = [batch for batch in (*claimed, *self._batches) if not batch.is_over]
         for batch in claimed:
             batch.enter()
-        self._batches.sort(key=lambda batch: isinstance(batch, MailingBatch))
-        self._read_at = self.ticks() if claimed else self._read_at
-        if not claimed:
+        together = [batch for batch in (*claimed, *self._batches) if not batch.is_over]
+        # One-off letters overtake every mailing.
+        self._batches = sorted(together, key=lambda batch: isinstance(batch, MailingBatch))
+        if claimed:
+            self._read_at = self.ticks()
+        else:
             self._asked_in_vain_at = self._turned_at
         if trouble is not None:
             pause(trouble[0], self.clock(), f"It cannot be sent: {trouble[1]}")
@@ -188,26 +226,52 @@ class Sender:
                 " the right files, or bring this host's files up to date. Nothing is sent until then."
             )
 
-    def _mailing_to_claim(self) -> Mailing | None:
-        if sum(len(batch.waiting) for batch in self._batches) > 2 * self.wire.width:
-            return None
-        return steering.next_to_send(self.clock(), after=self._last_mailing)
-
     def _claim(self, mailing: Mailing | None) -> Iterator[Batch]:
-        notices = NoticeBatch.claim(self)
-        if notices is not None:
+        """One-off letters, then copies of a mailing, as far as a relay takes them now."""
+        if self._may_go(priority=True) and (notices := NoticeBatch.claim(self, self._chosen)) is not None:
             yield notices
-        most = min(self._chunk(), self.journal.room)
-        if mailing is not None and most > 0:
-            self._last_mailing = mailing.pk
-            self.copier(mailing)
-            batch = MailingBatch.claim(self, mailing, most)
-            if batch is not None:
-                yield batch
+        if mailing is None or not self._may_go(priority=False):
+            return
+        self._last_mailing = mailing.pk
+        self.copier(mailing)
+        batch = MailingBatch.claim(self, mailing, self._chosen, min(self._chunk(), self.journal.room))
+        if batch is not None:
+            yield batch
+
+    @property
+    def _chosen(self) -> Chosen:
+        assert self._via is not None  # noqa: S101 - asked only when letters may go
+        return self._via
+
+    def _may_go(self, *, priority: bool) -> bool:
+        """Whether a relay takes letters now; the one in use is kept until nothing is on its way by another."""
+        now = self.clock()
+        chosen = relay_for(self.house, self.house.mail_domain, now, priority=priority)
+        if isinstance(chosen, Waiting):
+            if not priority:
+                self._wait(chosen.until)
+                steering.explain_waiting(chosen.reason)
+            return False
+        if self._via is None or chosen.name != self._via.name:
+            if any(batch.on_the_way or batch.waiting for batch in self._batches):
+                return False
+            self._via = chosen
+        if chosen.name not in self._wires:
+            self._wires[chosen.name] = self.wire_to(chosen)
+        return True
+
+    def _wait(self, until: datetime | None) -> None:
+        """Nothing can be done before this; the soonest of several counts."""
+        if until is not None:
+            self.ready_at = min(until, self.ready_at or until)
+
+    def has_room_at(self, grant: Grant) -> None:
+        """A limit let fewer letters go than were wanted."""
+        self._wait(grant.again_at)
 
     def _chunk(self) -> int:
         """About half a second of work, so that a lost host leaves no more than that in doubt."""
-        return min(MOST, max(int(self._rate * _CLAIM_SECONDS), 2 * self.wire.width)) if self._rate else FIRST
+        return min(MOST, max(int(self._rate * _CLAIM_SECONDS), 2 * self._width)) if self._rate else FIRST
 
     def _measure(self) -> None:
         """Letters a second since the last turn, smoothed."""
@@ -219,37 +283,19 @@ class Sender:
 
     # --- the end
 
-    def _part(self, fault: RelayFault) -> None:
-        """No connection came about, or none can be kept: everything goes back, and the relay is left alone."""
-        now = self.clock()
-        mailings = {batch.mailing.pk: batch.mailing for batch in self._batches if isinstance(batch, MailingBatch)}
-        for batch in self._batches:
-            batch.doubt()
-            if isinstance(batch, NoticeBatch):
-                batch.rests_until = now + (REST if fault.retry_later else LONG_REST)
-        self._write_all_down()
-        for mailing in mailings.values():
-            self._blame_relay(mailing, fault, now)
-
-    def _blame_relay(self, mailing: Mailing, fault: RelayFault, now: datetime) -> None:
-        if not fault.retry_later:
-            pause(mailing, now, f"The mail server: {fault}")
-            return
-        with writing():
-            steering.note(mailing.pk, wait_until=now + REST, state_reason=str(fault)[:500])
-
     def _let_go(self) -> None:
         """Whatever happened, nothing stays in hand."""
         if not self._batches:
             return
-        for letter, answer in self.wire.drop():
-            assert isinstance(letter, Letter)  # noqa: S101 - as above
-            letter.batch.heard(letter.claimed, answer)
-        for batch in self._batches:
-            batch.doubt()
+        for wire in self._wires.values():
+            for letter, answer in wire.drop():
+                assert isinstance(letter, Letter)  # noqa: S101 - as above
+                letter.batch.heard(letter.claimed, answer)
         self._write_all_down()
 
     def _write_all_down(self) -> None:
+        for batch in self._batches:
+            batch.doubt()
         with writing():
             freed = [place for batch in self._batches for place in batch.write_down()]
         self.journal.clear(freed)

@@ -6,11 +6,13 @@ announced already, but whose content was not written, is not written (standards 
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from mailer.actions.choose_relay import Chosen
+from mailer.actions.hold_back import HeldBack, domain_of, hold_back
 from mailer.actions.keep_time import rule_now
 from mailer.actions.settle import Settled, held_in_a_row, pause_if_all_are_held, settle
 from mailer.core.batch import Batch as Made
@@ -18,10 +20,11 @@ from mailer.core.delivery import CopyState, Judged, judge, not_sent
 from mailer.core.envelope import Envelope
 from mailer.core.errors import MailerError
 from mailer.core.reply import Answer
-from mailer.models import Copy, Mailing, Outgoing, outbox, preparing, recheck, steering
+from mailer.models import Copy, Mailing, Outgoing, outbox, preparing, quota, recheck, steering
 from mailer.models.base import writing
 from mailer.models.changes import is_about_everyone, touched_on
 from mailer.models.outbox import Claimed, signed
+from mailer.models.quota import Grant
 from mailer.models.site import Counter, current
 from mailer.transport.journal import Mark
 
@@ -55,12 +58,16 @@ class Batch(ABC):
     checked_to: int
     table: type[Outgoing] = Copy
     places: dict[int, int] = field(default_factory=dict)
+    _held: dict[int, Claimed] = field(default_factory=dict)
     #: Announced to the server, content not begun.
     opening: dict[int, Claimed] = field(default_factory=dict)
     #: Content begun, no answer yet: if nothing more is heard, each of these is in doubt.
     begun: dict[int, Claimed] = field(default_factory=dict)
     answered: list[Settled] = field(default_factory=list)
     untouched: set[int] = field(default_factory=set)
+    #: What was counted against the relay's limits for it.
+    grant: Grant = field(default_factory=lambda: Grant(0))
+    back: HeldBack = field(default_factory=HeldBack)
 
     @property
     def on_the_way(self) -> int:
@@ -101,6 +108,19 @@ class Batch(ABC):
         self.begun[claimed.copy] = claimed
         return True
 
+    def hold_back(self, held: Sequence[Claimed], now: datetime, *, priority: bool = False) -> None:
+        """Take in what may go to its destination now; the others rest untouched until their time (T26)."""
+        self.back = hold_back(self.sender.house, held, now, priority=priority)
+        self._held = {claimed.copy: claimed for claimed in held}
+        self.waiting.extend(claimed for claimed in held if claimed.copy not in self.back.until)
+        for number, until in self.back.until.items():
+            outbox.put_off(self.table, [number], self.number, until)
+        spare = self.grant.letters - len(self.waiting)
+        quota.give_back([(self.grant, spare)])
+
+    def _those(self, numbers: Iterable[int]) -> list[Claimed]:
+        return [self._held[number] for number in numbers if number in self._held]
+
     def heard(self, claimed: Claimed, answer: Answer | None) -> None:
         """What became of a letter; None: it was not tried."""
         number = claimed.copy
@@ -117,7 +137,7 @@ class Batch(ABC):
             self.sender.journal.mark(self.places[claimed.copy], _MARKS[answer.reply.code // 100])
         elif not answer.final_dot_written:
             self.sender.journal.mark(self.places[claimed.copy], Mark.UNTOUCHED)
-        self.answered.append(Settled(claimed, judge(answer), self.sender.clock()))
+        self.answered.append(Settled(claimed, answer, judge(answer), self.sender.clock()))
 
     def abandon(self) -> None:
         """Send nothing more of it: what is not on its way goes back."""
@@ -130,14 +150,16 @@ class Batch(ABC):
         self.untouched.update(self.opening)
         self.opening.clear()
         doubt = Judged(CopyState.UNCERTAIN, None, None)
-        self.answered += [Settled(claimed, doubt, self.sender.clock()) for claimed in self.begun.values()]
+        self.answered += [Settled(claimed, None, doubt, self.sender.clock()) for claimed in self.begun.values()]
         self.begun.clear()
 
     def write_down(self) -> list[int]:
         """All that is known, inside `writing()`; the journal's places that may be freed once that is durable."""
         settled = [result.copy.copy for result in self.answered]
         self.settle(self.answered)
-        self.give_back(self.untouched)
+        outbox.give_back(self.table, self.untouched, self.number)
+        # Last in the transaction: the rows of limits are shared by all workers.
+        quota.give_back([(self.grant, len(self.untouched)), *self.back.returns(self._those(self.untouched))])
         places = [self.places[number] for number in (*settled, *self.untouched)]
         self.answered, self.untouched = [], set()
         return places
@@ -171,10 +193,6 @@ class Batch(ABC):
     def settle(self, results: Sequence[Settled]) -> None:
         """Write the answers down."""
 
-    def give_back(self, rows: Iterable[int]) -> None:
-        """Return what was not tried to the queue."""
-        outbox.give_back(self.table, rows, self.number)
-
 
 @dataclass(eq=False)
 class MailingBatch(Batch):
@@ -185,22 +203,28 @@ class MailingBatch(Batch):
     _order: dict[int, int] = field(init=False)
 
     @classmethod
-    def claim(cls, sender: "Sender", mailing: Mailing, most: int) -> "MailingBatch | None":
+    def claim(cls, sender: "Sender", mailing: Mailing, via: Chosen, most: int) -> "MailingBatch | None":
         """Claim and check in one transaction, inside `writing()`: only who may be written to now is in hand (P8)."""
         now, kept_at = sender.clock(), sender.ticks()
         # Read before anything is judged: whatever changes from here on will be noticed.
         changes = current(Counter.CHANGES)
-        number, ids = outbox.claim(mailing.pk, sender.journal.worker, now=now, lease=sender.lease, most=most)
-        if not number:
+        grant = quota.take(via.name, most, now, via.limits)
+        sender.has_room_at(grant)
+        if not grant.letters:
             return None
-        batch = cls(sender, number, deque(), kept_at, changes, mailing=mailing)
+        number, ids = outbox.claim(mailing.pk, sender.journal.worker, now=now, lease=sender.lease, most=grant.letters)
+        if not number:
+            quota.give_back([(grant, grant.letters)])
+            return None
+        steering.goes_on(mailing)
+        batch = cls(sender, number, deque(), kept_at, changes, mailing=mailing, grant=grant)
         batch.check_since_the_start(ids, now)
         held = outbox.held_by(number)
         batch.remake(held)
         missing = set(ids) - {claimed.copy for claimed in held}
         if missing:
             recheck.withdraw_empty(missing)
-        batch.waiting.extend(held)
+        batch.hold_back(held, now)
         return batch
 
     def check_since_the_start(self, ids: Sequence[int], now: datetime) -> None:
@@ -260,7 +284,20 @@ class MailingBatch(Batch):
 
     def settle(self, results: Sequence[Settled]) -> None:
         number, held = self.mailing.pk, self.sender.held_in_a_row
-        settle(self.sender.house, self.mailing, self.number, self.sender.journal.worker, results)
+        resting = settle(self.sender.house, self.mailing, self.number, self.sender.journal.worker, results)
+        self._rest_with_their_destinations(resting)
         held[number] = held_in_a_row(held[number], results)
         if pause_if_all_are_held(self.mailing, held[number], results):
             held[number] = 0
+
+    def _rest_with_their_destinations(self, resting: Mapping[str, datetime]) -> None:
+        """A destination that asked us to slow down gets no more of this claim for now (T26)."""
+        if not resting:
+            return
+        later = [claimed for claimed in self.waiting if domain_of(claimed.address) in resting]
+        for claimed in later:
+            until = resting[domain_of(claimed.address)]
+            outbox.put_off(self.table, [claimed.copy], self.number, until)
+        # To give back what rests already changes nothing, and frees its place in the journal.
+        self.untouched.update(claimed.copy for claimed in later)
+        self.waiting = deque(claimed for claimed in self.waiting if claimed.copy not in self.untouched)

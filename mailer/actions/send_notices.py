@@ -1,17 +1,18 @@
 """The one-off letters that a machine writes in answer to somebody's act: they overtake every mailing."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from mailer.actions.choose_relay import Chosen
 from mailer.actions.compose import signing
 from mailer.actions.in_hand import Batch
 from mailer.actions.settle import Settled, settle_notices
 from mailer.core.envelope import Envelope
 from mailer.core.message import OneOff, format_date, one_off
-from mailer.models import Notice, Outgoing, outbox
+from mailer.models import Notice, Outgoing, outbox, quota
 from mailer.models.outbox import Claimed, unsigned
 from mailer.models.site import Counter, current
 
@@ -27,23 +28,25 @@ class NoticeBatch(Batch):
 
     notices: dict[int, Notice] = field(default_factory=dict)
     table: type[Outgoing] = Notice
-    #: When the relay takes no letters at all: they rest until then.
-    rests_until: datetime | None = None
 
     @classmethod
-    def claim(cls, sender: "Sender") -> "NoticeBatch | None":
-        """Take those that are waiting, inside `writing()`."""
+    def claim(cls, sender: "Sender", via: Chosen) -> "NoticeBatch | None":
+        """Take those that are waiting, inside `writing()`; a part of each limit is kept for them."""
+        if not outbox.has_notices():
+            return None
         house, now = sender.house, sender.clock()
+        grant = quota.take(via.name, _MOST, now, via.limits, priority=True)
         rows = outbox.claim_notices(
-            sender.journal.worker, now=now, lease=sender.lease, most=_MOST, allow_list=house.allow_list
+            sender.journal.worker, now=now, lease=sender.lease, most=grant.letters, allow_list=house.allow_list
         )
         if not rows:
+            quota.give_back([(grant, grant.letters)])
             return None
-        waiting = deque(_claimed(row, now) for row in rows)
+        notices = {row.pk: row for row in rows}
         changes = current(Counter.CHANGES)
-        return cls(
-            sender, rows[0].claim or 0, waiting, sender.ticks(), changes, notices={row.pk: row for row in rows}
-        )
+        batch = cls(sender, rows[0].claim or 0, deque(), sender.ticks(), changes, notices=notices, grant=grant)
+        batch.hold_back([_claimed(row, now) for row in rows], now, priority=True)
+        return batch
 
     def check_again(self, changes: int) -> None:
         """Who may be written to was asked when they were taken, a moment ago."""
@@ -51,12 +54,6 @@ class NoticeBatch(Batch):
 
     def settle(self, results: Sequence[Settled]) -> None:
         settle_notices(self.sender.house, self.number, results)
-
-    def give_back(self, rows: Iterable[int]) -> None:
-        if self.rests_until is None:
-            super().give_back(rows)
-        else:
-            outbox.put_off(Notice, rows, self.number, self.rests_until)
 
     def envelope(self, claimed: Claimed) -> Envelope:
         notice, sender = self.notices[claimed.copy], self.sender

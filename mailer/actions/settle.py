@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mailer.access import THE_CLOCK
+from mailer.actions.hold_back import answered, domain_of
 from mailer.actions.pause_mailing import pause
 from mailer.core.configkind import Uncertain
 from mailer.core.delivery import CopyState, Judged
+from mailer.core.reply import Answer
 from mailer.core.schedule import next_attempt
 from mailer.core.verdict import DEFAULTS, Class, Effect, judge_mailbox, rule
 from mailer.house import House
-from mailer.models import Copy, Mailing, Notice, SuppressionReason, departure, outbox, returns
+from mailer.models import Copy, Mailing, Notice, SuppressionReason, departure, destination, outbox, returns
 from mailer.models.changes import begin_change, name_touched
 from mailer.models.ledger import record
 from mailer.models.outbox import Acceptance, Claimed
@@ -28,17 +30,24 @@ class Settled:
     """One copy, what its answer means, and when that was known."""
 
     copy: Claimed
+    answer: Answer | None
     judged: Judged
     at: datetime
 
 
-def settle(house: House, mailing: Mailing, claim: int, worker: str, results: Sequence[Settled]) -> None:
-    """Write down a claim's answers; call it inside `writing()`."""
+def settle(house: House, mailing: Mailing, claim: int, worker: str, results: Sequence[Settled]) -> dict[str, datetime]:
+    """Write down a claim's answers, inside `writing()`; the destinations that asked us to slow down, and until when."""
     accepted = [result for result in results if result.judged.state is CopyState.ACCEPTED]
     outbox.mark_accepted([_acceptance(result) for result in accepted], worker)
+    if accepted:
+        destination.eased({domain_of(result.copy.address) for result in accepted}, accepted[-1].at)
+    resting: dict[str, datetime] = {}
     for result in results:
         if result.judged.state is not CopyState.ACCEPTED:
-            _settle_one(house, mailing, claim, result)
+            until = _settle_one(house, mailing, claim, result)
+            if until is not None:
+                resting[domain_of(result.copy.address)] = until
+    return resting
 
 
 def _acceptance(result: Settled) -> Acceptance:
@@ -47,19 +56,23 @@ def _acceptance(result: Settled) -> Acceptance:
     return Acceptance(result.copy.copy, result.at, reply.code, reply.status or "", reply.text)
 
 
-def _settle_one(house: House, mailing: Mailing, claim: int, result: Settled) -> None:
+def _settle_one(house: House, mailing: Mailing, claim: int, result: Settled) -> datetime | None:
+    """Write one answer down; until when its destination rests, if it asked us to slow down."""
     copy = result.copy
     state, retry_at = _retry(
         house, result.judged, copy.attempts, copy.first_attempt_at, result.at,
         spread=copy.copy, not_after=mailing.not_after,
     )  # fmt: skip
+    rests_until = answered(copy.address, result.answer, result.at) if result.answer else None
+    if retry_at is not None and rests_until is not None:
+        retry_at = max(retry_at, rests_until)
     judged = Judged(state, result.judged.reply_class, result.judged.reply)
-    if not outbox.mark(Copy, copy.copy, claim, judged, now=result.at, retry_at=retry_at):
-        return
-    if state is CopyState.REFUSED:
-        _note_refusal(house, result)
-    if state is CopyState.UNCERTAIN and _may_resend(house, result):
-        outbox.requeue_one_uncertain(copy.copy)
+    if outbox.mark(Copy, copy.copy, claim, judged, now=result.at, retry_at=retry_at):
+        if state is CopyState.REFUSED:
+            _note_refusal(house, result)
+        if state is CopyState.UNCERTAIN and _may_resend(house, result):
+            outbox.requeue_one_uncertain(copy.copy)
+    return rests_until
 
 
 def settle_notices(house: House, claim: int, results: Sequence[Settled]) -> None:

@@ -18,7 +18,6 @@ from mailer.demo.site import DemoSite
 from mailer.house import House, open_house
 from mailer.transport.journal import Journal
 from mailer.transport.pool import Pool
-from mailer.transport.relay import Relay
 from mailer.transport.smtp import connect
 
 #: The story begins an hour ago: its clock is moved on in it, and letters should not come from the future.
@@ -57,13 +56,12 @@ def set_up(site: DemoSite, server: DemoServer, cast: Cast) -> Stage:
 
 
 def _sender(house: House, clock: DemoClock) -> Sender:
-    smtp, dkim = house.config.smtp, house.config.dkim
-    relay = Relay(smtp.host, smtp.port, smtp.tls.value, smtp.ehlo_name)
+    dkim = house.config.dkim
     signers = [Signer.from_pem(key.file.read_bytes(), domain=key.domain, selector=key.selector) for key in dkim.keys]
     return Sender(
         house=house,
         journal=Journal(house.journals, "demo"),
-        wire=Pool(lambda: connect(relay).lane, monotonic),
+        wire_to=lambda via: Pool(lambda: connect(via.relay).lane, monotonic),
         clock=clock.now,
         ticks=monotonic,
         draw=draw,

@@ -79,6 +79,11 @@ def _moment(moment: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(moment)
 
 
+def has_notices() -> bool:
+    """Whether a one-off letter waits."""
+    return bool(Notice.unscoped.filter(state=CopyState.QUEUED).exists())
+
+
 def claim_notices(
     worker: str, *, now: datetime, lease: timedelta, most: int, allow_list: AllowList | None
 ) -> list[Notice]:
@@ -131,20 +136,13 @@ def held_by(claim_number: int) -> list[Claimed]:
         )
         rows = cursor.fetchall()
     held: list[Claimed] = []
-    for copy, *more, name in rows:
+    for copy, handle, mailbox, address, language, segments, attempts, first, name in rows:
         if held and held[-1].copy == copy:
             held[-1] = held[-1]._replace(names=(*held[-1].names, name))
-        else:
-            held.append(_claimed(copy, *more, name))
+            continue
+        chosen, since = _segments(segments), _aware(first)
+        held.append(Claimed(copy, unsigned(handle), mailbox, address, language, chosen, (name,), attempts, since))
     return held
-
-
-def _claimed(
-    copy: int, handle: int, mailbox: int, address: str, language: str, segments: str, attempts: int, first: Any, name: str
-) -> Claimed:
-    return Claimed(
-        copy, handle & _UNSIGNED, mailbox, address, language, _segments(segments), (name,), attempts, _aware(first)
-    )
 
 
 @lru_cache(maxsize=1024)
@@ -190,6 +188,12 @@ def mark_accepted(rows: Sequence[Acceptance], worker: str) -> None:
         )
 
 
+_FROM_JSON = (
+    "(SELECT j.value ->> 0 AS copy, j.value ->> 1 AS at, j.value ->> 2 AS code, j.value ->> 3 AS status,"
+    " j.value ->> 4 AS words FROM json_each(%s) j) AS v"
+)
+
+
 class _Rows(NamedTuple):
     sql: str
     params: list[Any]
@@ -201,8 +205,7 @@ def _value_rows(values: Sequence[tuple[Any, ...]]) -> _Rows:
         columns: list[Any] = [list(column) for column in zip(*values, strict=True)]
         arrays = "unnest(%s::bigint[], %s::timestamptz[], %s::int[], %s::text[], %s::text[])"
         return _Rows(f"{arrays} AS v(copy, at, code, status, words)", columns)
-    each = "j.value ->> 0 AS copy, j.value ->> 1 AS at, j.value ->> 2 AS code, j.value ->> 3 AS status"
-    return _Rows(f"(SELECT {each}, j.value ->> 4 AS words FROM json_each(%s) j) AS v", [json.dumps(values)])
+    return _Rows(_FROM_JSON, [json.dumps(values)])
 
 
 def mark(

@@ -27,6 +27,20 @@ def note(mailing_id: int, **values: object) -> None:
     Mailing.unscoped.filter(pk=mailing_id).update(**values)
 
 
+def explain_waiting(reason: str) -> None:
+    """Say of every mailing that is being sent why nothing of it goes now."""
+    rows = Mailing.unscoped.filter(state=_S.SENDING).exclude(state_reason=reason[:500])
+    if rows.exists():
+        rows.update(state_reason=reason[:500])
+
+
+def goes_on(mailing: Mailing) -> None:
+    """It waits for nothing any more."""
+    if mailing.state_reason:
+        Mailing.unscoped.filter(pk=mailing.pk, state=_S.SENDING).update(state_reason="", wait_until=None)
+        mailing.state_reason = ""
+
+
 def locked(mailing_id: int) -> Mailing:
     """The mailing, held until the transaction ends, so that two clocks do not prepare it side by side."""
     rows = Mailing.unscoped.select_related("issue__mailing_list", "revision")

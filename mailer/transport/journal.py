@@ -184,7 +184,7 @@ def _read(worker: str, octets: bytes, named: bytes) -> Remains:
     copies = struct.unpack_from(f"<{CAPACITY}q", octets, _COPIES_AT)
     marks = octets[_MARKS_AT:]
     try:
-        held = (Marked(*each, Mark(mark)) for *each, mark in zip(claims, copies, marks, strict=True) if each[0])
-        return Remains(worker, tuple(held))
+        places = zip(claims, copies, marks, strict=True)
+        return Remains(worker, tuple(Marked(claim, copy, Mark(mark)) for claim, copy, mark in places if claim))
     except ValueError:
         return Remains(worker, (), legible=False)

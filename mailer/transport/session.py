@@ -25,7 +25,8 @@ class SessionClosed(MailerError, ConnectionError):
 class HandsOver(Protocol):
     """What the blocking session and its twin have in common."""
 
-    messages: int
+    @property
+    def messages(self) -> int: ...
 
     @property
     def usable(self) -> bool: ...

@@ -17,11 +17,12 @@ from types import FrameType
 
 from django.db import DatabaseError, close_old_connections
 
+from mailer.actions.choose_relay import Chosen
 from mailer.actions.hand_over import Sender
 from mailer.actions.recover import recover
-from mailer.actions.use_relay import must_be_signed, relay_of, signers_of
+from mailer.actions.use_relay import all_must_be_signed, signers_of
 from mailer.core.dkim import Signer
-from mailer.core.schedule import LONGEST_SLEEP
+from mailer.core.schedule import next_wake
 from mailer.house import House
 from mailer.transport.journal import Journal
 from mailer.transport.pool import HandsOver, Pool
@@ -45,9 +46,9 @@ def _silent(_words: str, _event: Mapping[str, object]) -> None:
 
 def run(house: House, tell: Tell = _silent) -> int:
     """Prepare and send what is due until told to stop; 0. `tell` hears, in words and as an event, what happens."""
-    relay, signers = relay_of(house.config), signers_of(house.config)
-    must_be_signed(house.config, relay, signers)
-    worker = Worker(house, Pool(lambda: connect(relay).lane, time.monotonic), signers)
+    signers = signers_of(house.config)
+    all_must_be_signed(house.config, signers)
+    worker = Worker(house, _pool_to, signers)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, worker.stop_on_signal)
     signal.signal(signal.SIGALRM, _end_as_if_killed)
@@ -63,7 +64,7 @@ class Worker:
     """The two halves of the process, and how they end."""
 
     house: House
-    wire: HandsOver
+    wire_to: Callable[[Chosen], HandsOver]
     signers: Sequence[Signer]
     stopping: bool = False
     #: Set when there may be something to send.
@@ -107,7 +108,7 @@ class Worker:
         return Sender(
             self.house,
             journal,
-            self.wire,
+            self.wire_to,
             chance.now,
             _ticks,
             chance.handle,
@@ -123,9 +124,19 @@ class Worker:
                 self._patience.succeeded()
                 if not busy:
                     close_old_connections()
-                    self.awake.wait(LONGEST_SLEEP)
+                    self.awake.wait(next_wake(chance.now(), sender.ready_at))
         finally:
-            self.wire.rest()
+            sender.rest()
+
+
+def _pool_to(via: Chosen) -> HandsOver:
+    limits = via.limits
+    return Pool(
+        lambda: connect(via.relay).lane,
+        time.monotonic,
+        most=limits.most_connections,
+        letters_a_lane=limits.letters_per_connection,
+    )
 
 
 def _ticks() -> float:

@@ -61,6 +61,8 @@ class Office:
     house: House
     journal: Journal
     relay: Relay = field(default_factory=Relay)
+    #: The others by name.
+    relays: dict[str, Relay] = field(default_factory=dict)
     now: datetime = NOW
     draw: Draw = field(default_factory=Draw)
     ticks: float = 0.0
@@ -76,7 +78,7 @@ class Office:
         return Sender(
             self.house,
             self.journal,
-            MemoryPool(self.relay),
+            lambda via: MemoryPool(self.relays.get(via.name, self.relay)),
             lambda: self.now,
             self.tick,
             self.draw.handle,

@@ -1,5 +1,6 @@
 """Every answer at every step becomes the right outcome, and a fault of ours blames nobody (T3-T6, T19, B12)."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,9 +10,12 @@ from mailer import access
 from mailer.actions.adopt_lists import is_adopted
 from mailer.actions.hand_over import SendingRefused
 from mailer.actions.steer_mailing import resume
+from mailer.actions.steer_relay import resume as resume_relay
+from mailer.config import RelayLimits
 from mailer.core.address import WireAddressError
 from mailer.core.envelope import Envelope
 from mailer.core.errors import MailerError
+from mailer.core.quiet import quiet_hours
 from mailer.core.reply import Step, parse
 from mailer.models import Bounce, Copy, Event, Mailbox
 from mailer.models.site import Site
@@ -25,7 +29,8 @@ from mailer.transport.memory import (
 )
 from mailer.transport.payload import PayloadRefused
 from mailer.transport.relay import FaultKind, RelayFault
-from tests.actions.office import Office, copy_to
+from tests.actions.office import Office, Relay, copy_to
+from tests.actions.relays import spare, with_relays
 from tests.world import NOW, TODAY, Draw, anne, join, stream
 
 pytestmark = pytest.mark.django_db
@@ -175,18 +180,87 @@ def fault(*, retry_later: bool) -> RelayFault:
     return RelayFault("Wrong password.", kind=FaultKind.AUTH, retry_later=False, step=Step.AUTH, reply=reply)
 
 
-def test_a_wrong_password_pauses_and_blames_nobody(office: Office) -> None:
+def test_a_wrong_password_pauses_the_relay_and_blames_nobody(office: Office) -> None:
     issue = one(office, accepts(), others=3)
     office.relay.fault = fault(retry_later=False)
     office.send_all()
-    assert office.mailing(issue).state == "paused"
+    office.now += timedelta(days=1)
+    office.ring()
+    office.relay.connecting = lambda: pytest.fail(
+        "a refused login is not tried again by itself: it may lock the account"
+    )
+    office.send_all()
+    assert office.mailing(issue).state == "sending"
     assert "password" in office.mailing(issue).state_reason
     assert {row.state for row in Copy.unscoped.all()} == {"queued"}
     assert not Bounce.unscoped.exists()
-    office.relay.fault = None
-    resume(access.actor_by_email("anne@example.org", TODAY), office.house, issue, office.now)
+    office.relay.fault = office.relay.connecting = None
+    resume_relay(access.actor_by_email("anne@example.org", TODAY), office.house, "smtp", office.now)
     office.send_all()
     assert len(office.reached()) == 4
+    assert office.mailing(issue).state_reason == ""
+
+
+def test_another_relay_takes_over_in_mid_mailing(office: Office) -> None:
+    office.house = with_relays(office.house, spare("second"))
+    second = office.relays["second"] = Relay()
+    issue = one(office, accepts(), others=9)
+
+    def break_down() -> None:
+        office.relay.fault = fault(retry_later=True)
+        for n in range(9):
+            office.relay.script(f"o{n}@example.org", refuses("421 4.3.2 Closing", Step.MAIL))
+
+    office.relay.meanwhile[4] = break_down
+    office.send_all()
+    assert len(office.relay.caught) + len(second.caught) >= 8
+    assert second.caught
+    assert not office.relay.copies.keys() & second.copies.keys()
+    assert {row.state for row in Copy.unscoped.all()} <= {"accepted", "deferred"}
+    assert office.mailing(issue).state == "sending"
+
+
+def test_letters_beyond_a_limit_go_when_there_is_room_again(office: Office) -> None:
+    issue = one(office, accepts(), others=49)
+    office.house = with_relays(office.house, limits=[RelayLimits(name="smtp", per_hour=30)])
+    office.send_all()
+    first = len(office.relay.caught)
+    assert 0 < first < 30, "a part is kept for the priority lane"
+    assert office.mailing(issue).state == "sending"
+    office.now += timedelta(minutes=30)
+    office.ring()
+    office.send_all()
+    assert len(office.relay.caught) == first
+    while office.mailing(issue).state == "sending":
+        office.now += timedelta(minutes=65)
+        office.ring()
+        office.send_all()
+    assert len(office.relay.copies) == 50
+    assert set(office.relay.copies.values()) == {1}
+
+
+def test_a_destination_that_throttles_is_slowed_as_a_whole(office: Office) -> None:
+    news = stream(office.house)
+    for n in range(30):
+        join(office.house, f"Other {n}", f"o{n}@example.net", consents=[news])
+        office.relay.script(f"o{n}@example.net", defers("451 4.7.0 Too many messages, slow down", Step.FINAL_DOT))
+    join(office.house, "Ann Smith", ANN, consents=[news])
+    office.begun(anne())
+    office.send_all()
+    assert set(office.reached()) == {ANN}
+    assert len(office.relay.handed) <= 12, "no hot loop: those in hand, and no more"
+    deferred = Copy.unscoped.filter(state="deferred")
+    assert deferred.count() == 30
+    assert {row.attempts for row in deferred} == {0, 1}
+
+
+def test_nothing_goes_in_quiet_hours_but_a_farewell(office: Office) -> None:
+    issue = one(office, accepts())
+    sending = replace(office.house.config.sending, quiet_hours=quiet_hours("00:00-23:59"))
+    office.house = replace(office.house, config=replace(office.house.config, sending=sending))
+    office.send_all()
+    assert office.relay.handed == []
+    assert "Quiet hours" in office.mailing(issue).state_reason
 
 
 def test_a_relay_that_cannot_be_reached_is_left_alone_for_a_while(office: Office) -> None:
