@@ -181,9 +181,10 @@ def send(office: Office, parts: Parts) -> None:
     relay = Relay(
         "localhost", parts.postfix.port, "starttls-required", "mail.example.org", ca_file=parts.postfix.ca_file
     )
+    # One connection: others might still be made when the letters are gone, and nobody would close them.
     wire = Pool(lambda: connect(relay).lane, time.monotonic, most=1)
     sender = Sender(
-        office.house, office.journal, wire, lambda: office.now, time.monotonic, office.draw.handle, [signer()]
+        office.house, office.journal, lambda _: wire, lambda: office.now, time.monotonic, office.draw.handle, [signer()]
     )
     while sender.work():
         pass
