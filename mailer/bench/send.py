@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 from mailer.bench import dkim, wire
-from mailer.bench.frame import ROUNDS, Report, Round, Row, compared, peak_mib, this_machine
+from mailer.bench.frame import ROUNDS, Report, Round, Row, compared, in_turn, peak_mib, this_machine
 from mailer.bench.site import Certificate, Site, fresh_database, make_certificate, scratch
 from mailer.bench.wire import BenchRefused, Sink, Taken, Tools
 
@@ -25,6 +25,8 @@ MEMBERS = 23_500
 MANY = 235_000
 FEW = 6_000
 SESSIONS = (1, 4, 16, 64)
+#: What a person might set, of which the best is the peer of setting nothing.
+CONNECTIONS = (4, 16, 64)
 DELAY_MS = 20
 #: A PostgreSQL server on which databases may be made; without it there are no rows of it.
 DATABASE = "MAILER_BENCH_DATABASE"
@@ -111,7 +113,7 @@ def run(members: int = MEMBERS, many: int = MANY, rounds: int = ROUNDS) -> Repor
         _memory(tools, many, peak, rows)
         _first_letter(tools, rows)
         if os.environ.get(DATABASE):
-            _postgres(tools, members, plain, rows)
+            _postgres(tools, folder, members, plain, rows)
     return Report("send", tuple(rows), peak, this_machine())
 
 
@@ -127,13 +129,33 @@ def _plain(tools: Tools, folder: Path, members: int, rounds: int, rows: list[Row
             count = sendings[-1].taken.letters
             sources.append(_best_source(other, unix, count))
             limits.append(wire.push(tools, other, letter, connections=16, letters=count))
-    rates = [sending.taken.rate for sending in sendings]
+        rates = [sending.taken.rate for sending in sendings]
+        tuned = _tuned(ours, rounds)
     found = [Round(rate, source) for rate, source in zip(rates, sources, strict=True) if source]
     if found:
         rows.append(compared("end to end, plain", "letters/s", "best smtp-source", found, must="1.0x", aim="1.8x"))
+    rows.append(tuned)
     limit = [Round(*pair) for pair in zip(rates, limits, strict=True)]
     rows.append(compared("end to end, plain", "letters/s", "ready letters, C", limit, must="0.5x", aim="0.8x"))
     return rates, max(sending.peak for sending in sendings)
+
+
+def _tuned(ours: Bench, rounds: int) -> Row:
+    """Defaults beside the best number of connections that a person could have set."""
+    tried = {}
+    for connections in CONNECTIONS:
+        ours.site.use_connections(connections)
+        tried[connections] = ours.send().taken.rate
+    best = max(tried, key=tried.__getitem__)
+    found = in_turn(lambda: _rate_with(ours, 0), lambda: _rate_with(ours, best), rounds)
+    ours.site.use_connections(0)
+    beside = f"{best} connections set by hand"
+    return compared("end to end, plain, defaults untouched", "letters/s", beside, found, must="0.9x", aim="1.0x")
+
+
+def _rate_with(ours: Bench, connections: int) -> float:
+    ours.site.use_connections(connections)
+    return ours.send().taken.rate
 
 
 def _one_letter(ours: Bench, mailing: int, folder: Path) -> tuple[Path, Path]:
@@ -149,13 +171,15 @@ def _best_source(other: Sink, letter: Path, letters: int) -> float | None:
     return max(rate for rate in rates if rate is not None) if rates[0] is not None else None
 
 
-def _deployed(tools: Tools, folder: Path, members: int, plain: Sequence[float], rows: list[Row]) -> None:
+def _deployed(
+    tools: Tools, folder: Path, members: int, plain: Sequence[float], rows: list[Row], database: str = "sqlite"
+) -> None:
     """TLS and a DKIM signature, beside 0.7 of whichever of its parts is the slowest by itself."""
     certificate = make_certificate(folder)
     pair = (certificate.certificate, certificate.key)
     rounds = []
     with (
-        bench(tools, members, certificate=certificate, signed=True) as ours,
+        bench(tools, members, certificate=certificate, signed=True, database=database) as ours,
         wire.sink(tools, certificate=pair) as other,
     ):
         for rate in plain:
@@ -166,7 +190,7 @@ def _deployed(tools: Tools, folder: Path, members: int, plain: Sequence[float], 
                 other, letter.read_bytes(), certificate.certificate, connections=4, letters=sent.letters
             )
             rounds.append(Round(sent.rate, 0.7 * min(rate, dkim.signatures_per_second(), echo)))
-    what = "as deployed: TLS, DKIM RSA-2048"
+    what = f"as deployed: TLS, DKIM RSA-2048, {'SQLite' if database == 'sqlite' else 'PostgreSQL'}"
     beside = "0.7 of the least of plain, signer, TLS alone"
     rows.append(compared(what, "letters/s", beside, rounds, must="1.0x", aim="1.3x"))
 
@@ -212,14 +236,17 @@ def _delay(what: str, seconds: float, must: str, aim: str) -> Row:
     return Row(what, "s", seconds, must=must, aim=aim)
 
 
-def _postgres(tools: Tools, members: int, plain: Sequence[float], rows: list[Row]) -> None:
+def _postgres(tools: Tools, folder: Path, members: int, plain: Sequence[float], rows: list[Row]) -> None:
     """The same on PostgreSQL, by one worker and by three."""
-    with fresh_database(os.environ[DATABASE]) as database, bench(tools, members, database=database) as ours:
+    server = os.environ[DATABASE]
+    with fresh_database(server) as database, bench(tools, members, database=database) as ours:
         rates = [(ours.send().taken.rate, ours.send(workers=3).taken.rate) for _ in plain]
     one = [Round(first, rate) for (first, _), rate in zip(rates, plain, strict=True)]
     three = [Round(second, first) for first, second in rates]
     rows.append(compared("PostgreSQL, one worker", "letters/s", "SQLite, one worker", one, aim="0.5x"))
     rows.append(compared("PostgreSQL, three workers", "letters/s", "one worker", three, must="1.0x"))
+    with fresh_database(server) as database:
+        _deployed(tools, folder, members, [first for first, _ in rates], rows, database)
 
 
 def _await(sink: Sink, letters: int) -> Taken:

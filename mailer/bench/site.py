@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -62,8 +62,8 @@ domain = "bounces.example.org"
 
 [sending]
 cool_off_minutes = 0
-{sending}
 """
+_LIMITS = "[limits]\n"
 _DKIM = '[dkim]\nkeys = [{selector = "bench", domain = "example.org", file = "dkim.pem"}]\n'
 
 
@@ -91,6 +91,13 @@ class Site:
             "PYTHONPATH": here,
         }
 
+    def use_connections(self, most: int) -> None:
+        """Set by hand how many connections there may be; 0 leaves it to Mailer again."""
+        file = self.folder / "config.toml"
+        kept = file.read_text(encoding="utf-8").partition(_LIMITS)[0]
+        limit = f'{_LIMITS}relays = [{{name = "smtp", connections = {most}}}]\n' if most else ""
+        file.write_text(kept + limit, encoding="utf-8")
+
     @contextmanager
     def running(self, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
         """A command of Mailer's own, ended in the end as an operator would end it."""
@@ -117,10 +124,9 @@ def scratch(
     tls: "Certificate | None" = None,
     signed: bool = False,
     database: str = "sqlite",
-    sending: Sequence[str] = (),
     base_url: str = "https://news.example.org",
 ) -> Iterator[Site]:
-    """A site of so many members whose relay is on this machine; `sending` are more lines of its configuration."""
+    """A site of so many members whose relay is on this machine."""
     with tempfile.TemporaryDirectory(prefix="mailer-bench-") as name:
         folder = Path(name)
         keys.create(folder / "keys", secrets.token_bytes)
@@ -130,7 +136,6 @@ def scratch(
             database=database,
             port=port,
             relay=relay,
-            sending="\n".join(sending),
             more=", ".join(f'"@post{number}.example.org"' for number in range(40)),
         )
         if signed:
