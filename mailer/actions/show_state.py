@@ -6,10 +6,11 @@ from datetime import datetime
 
 from mailer import access
 from mailer.access import Actor
+from mailer.actions.choose_relay import Chosen, relay_for
 from mailer.actions.plan_mailing import Plan, end_of
 from mailer.actions.show_status import progress_of
 from mailer.actions.watch_site import no_worker_since
-from mailer.core.alarm import ADVICE, AlarmKind
+from mailer.core.alarm import ADVICE, OF_A_RELAY, AlarmKind
 from mailer.core.mailing import MailingState
 from mailer.core.progress import Progress
 from mailer.core.watch import is_fresh
@@ -141,10 +142,11 @@ class PublicState:
         return self.stopped_since is None
 
 
-def public_state(now: datetime) -> PublicState:
+def public_state(house: House, now: datetime) -> PublicState:
     """No counts, lists, regions, hosts or words."""
     found = _ringing(now)
+    another = isinstance(relay_for(house, house.mail_domain, now, priority=True), Chosen)
+    stopping = (each for each in found if ADVICE[each.kind].stops and not (another and each.kind in OF_A_RELAY))
     return PublicState(
-        tuple(sorted({each.kind for each in found})),
-        min((each.since for each in found if ADVICE[each.kind].stops), default=None),
+        tuple(sorted({each.kind for each in found})), min((each.since for each in stopping), default=None)
     )

@@ -8,27 +8,35 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from mailer.access import Actor
+from mailer.actions.face_restore import why_not
 from mailer.actions.raise_alarm import ABOUT, clear_alarm, raise_alarm
+from mailer.actions.use_relay import routes_of
 from mailer.actions.watch_returns import returns_are_silent
-from mailer.core.alarm import AlarmKind
+from mailer.core.alarm import OF_A_RELAY, AlarmKind
 from mailer.core.schedule import brief
 from mailer.core.watch import (
     FRESH,
     STALLED,
+    UNTRIED,
     Clocks,
     WorkerState,
     clock_fault,
     disk_fault,
     is_fresh,
-    is_remembered,
     quiet_since,
 )
 from mailer.house import House
-from mailer.models import alarm, backlog, clock, worker_row
+from mailer.models import alarm, backlog, clock, relay_state, worker_row
 from mailer.models.base import writing
 from mailer.models.ledger import record
 from mailer.transport.disk import free_octets
+from mailer.transport.relay import FaultKind
 
+_KINDS = {
+    FaultKind.AUTH: AlarmKind.RELAY_PASSWORD,
+    FaultKind.TLS: AlarmKind.RELAY_TLS,
+    FaultKind.BUSY: AlarmKind.RELAY_QUOTA,
+}
 _OF_A_HOST = (AlarmKind.CLOCK_OFF, AlarmKind.DISK_LOW)
 
 
@@ -40,11 +48,26 @@ def watch_site(house: House, host: str, now: datetime) -> None:
     full = disk_is_low(house)
     _follow(AlarmKind.DISK_LOW, {host: full} if full else {}, now, host=host)
     _forget_hosts_that_left(host, now)
-    for each in alarm.ringing():
-        if each.kind == AlarmKind.RESTORED and not is_remembered(
-            each.since, now, anything_stopped=backlog.anything_stopped()
-        ):
-            clear_alarm(AlarmKind.RESTORED, each.about, now)
+    reason = why_not(house)
+    _follow(AlarmKind.RESTORED, {"": reason} if reason else {}, now)
+    _follow_relays(house, now)
+
+
+def _follow_relays(house: House, now: datetime) -> None:
+    """What the sender wrote down of relays that it could not use."""
+    names = {route.name for route in routes_of(house.config)}
+    ill = [
+        row
+        for name, row in relay_state.states().items()
+        if name in names and (row.until is None or now < row.until + UNTRIED)
+    ]
+    for kind in OF_A_RELAY:
+        found = {row.name: f"The relay {row.name}: {row.reason}" for row in ill if _kind_of(row.kind) is kind}
+        _follow(kind, found, now)
+
+
+def _kind_of(fault: str) -> AlarmKind:
+    return _KINDS.get(FaultKind(fault), AlarmKind.RELAY_DOWN)
 
 
 def follow_returns(house: House, now: datetime) -> None:

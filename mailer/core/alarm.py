@@ -40,7 +40,7 @@ class AlarmKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What an alarm says whatever its occasion; `stops`: no letter leaves while it holds."""
+    """What an alarm says whatever its occasion; `stops`: no letter leaves, or, of a relay, none by this one."""
 
     title: str
     todo: str
@@ -50,19 +50,21 @@ class Advice:
 
 
 _A_MOMENT = timedelta(minutes=5)
+#: What may be wrong with a relay; another may take over meanwhile.
+OF_A_RELAY = (AlarmKind.RELAY_DOWN, AlarmKind.RELAY_PASSWORD, AlarmKind.RELAY_TLS, AlarmKind.RELAY_QUOTA)
 
 ADVICE: Mapping[AlarmKind, Advice] = {
     AlarmKind.RELAY_DOWN: Advice(
         "The mail server does not answer",
-        "It is tried again every minute, and nothing is lost. If it lasts, ask whoever runs it, and try"
+        "It is tried again by itself, and nothing is lost. If it lasts, ask whoever runs it, and try"
         " `mailer check --live`.",
         stops=True,
         patience=_A_MOMENT,
     ),
     AlarmKind.RELAY_PASSWORD: Advice(
         "The mail server refuses our password",
-        "Put the right smtp.user and smtp.password into config.toml, try them with `mailer check --live`, start the"
-        " workers again, then `mailer issue resume` what is paused.",
+        "Put the right user and password into config.toml, try them with `mailer check --live`, and start the workers"
+        " again. If they were right all the time, `mailer relay resume` tries them again.",
         stops=True,
     ),
     AlarmKind.RELAY_TLS: Advice(
@@ -70,11 +72,14 @@ ADVICE: Mapping[AlarmKind, Advice] = {
         "Nothing was sent, not even the password. Its certificate may have run out, or somebody stands between: ask"
         " whoever runs it, and try `mailer check --live`.",
         stops=True,
+        patience=_A_MOMENT,
     ),
     AlarmKind.RELAY_QUOTA: Advice(
         "The mail server takes no more letters for now",
-        "The rest waits and goes on by itself when the quota renews. If it may not wait, ask for a larger quota.",
-        stops=False,
+        "The rest waits and goes on by itself. If it may not wait, ask for a larger quota; `mailer relay status` shows"
+        " what is used.",
+        stops=True,
+        patience=_A_MOMENT,
     ),
     AlarmKind.MAILING_PAUSED: Advice(
         "A mailing is paused",
@@ -111,9 +116,9 @@ ADVICE: Mapping[AlarmKind, Advice] = {
     ),
     AlarmKind.RESTORED: Advice(
         "The database was restored or copied",
-        "Every open mailing was stopped, since some people may have a letter of which it knows nothing. Look at each"
-        " with `mailer issue status`, then `mailer issue resume` or `mailer issue cancel`.",
-        stops=False,
+        "Every open mailing was stopped, since some people may have a letter of which it knows nothing. Read `mailer"
+        " site status`; if this is the site that goes on, `mailer site adopt`, then look at each mailing.",
+        stops=True,
     ),
     AlarmKind.DATABASE_AWAY: Advice(
         "The database does not answer",

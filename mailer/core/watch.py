@@ -17,8 +17,8 @@ STALLED = timedelta(minutes=15)
 LEEWAY = timedelta(minutes=5)
 #: A clock that jumped and has run evenly for so long is believed.
 BELIEVED = timedelta(minutes=10)
-#: How long people are reminded that a database was restored, at the least.
-REMEMBERED = timedelta(days=1)
+#: A relay that has rested, and was not tried again since, is ill no longer than this for all we know.
+UNTRIED = timedelta(minutes=10)
 _OCTETS = 1_000_000
 
 
@@ -117,8 +117,3 @@ def disk_fault(free: int, keep_free_mb: int) -> str | None:
         return None
     # In tens, so that the words do not change with every letter.
     return f"About {free // (10 * _OCTETS) * 10} MB are free; sending waits until there are {keep_free_mb} MB."
-
-
-def is_remembered(since: datetime, now: datetime, *, anything_stopped: bool) -> bool:
-    """Whether people are still to be reminded of a restored database."""
-    return anything_stopped or now - since < REMEMBERED

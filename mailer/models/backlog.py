@@ -32,8 +32,3 @@ def waiting_since(now: datetime) -> datetime | None:
 def paused() -> dict[int, str]:
     """The mailings that stopped by themselves, each with its reason."""
     return dict(Mailing.unscoped.filter(state=_S.PAUSED).values_list("pk", "state_reason"))
-
-
-def anything_stopped() -> bool:
-    """Whether a mailing stands stopped, and waits for a person to resume or to cancel it."""
-    return bool(Mailing.unscoped.filter(state=_S.STOPPED).exists())

@@ -40,6 +40,6 @@ def state_page(request: HttpRequest) -> HttpResponse:
 def _state() -> PublicState | None:
     """None: the database does not answer."""
     try:
-        return public_state(now())
+        return public_state(house(), now())
     except DatabaseError:
         return None

@@ -25,7 +25,6 @@ from mailer.actions.forget_reports import forget_old_reports
 from mailer.actions.keep_time import keep_time
 from mailer.actions.let_go import let_go
 from mailer.actions.pulse import Pulse
-from mailer.actions.raise_alarm import forget_relays
 from mailer.actions.recover import recover
 from mailer.actions.seal_ledger import seal_ledger
 from mailer.actions.tell_alarms import Teller
@@ -74,7 +73,6 @@ class Bell:
     _watch_patience: Patience = field(default_factory=Patience)
     _fetch_patience: Patience = field(default_factory=Patience)
     _stopping: Event = field(default_factory=Event)
-    _watched: bool = False
     _compared: Clocks | None = None
     #: What is wrong with the clock; "" until it was looked at.
     _clock_fault: str | None = ""
@@ -153,7 +151,7 @@ class Bell:
 
     def watch(self) -> None:
         """Look at the workers, the mailings and the disk."""
-        self._guarded("the watch", self._watch, self._watch_patience)
+        self._guarded("the watch", lambda: watch_site(self.house, chance.host(), chance.now()), self._watch_patience)
 
     def watch_returns(self) -> None:
         """Look whether reports still come back."""
@@ -163,13 +161,6 @@ class Bell:
         """Tell people of alarms."""
         teller = Teller(self.house, chance.now, chance.word)
         self._guarded("telling of alarms", teller.tell_all, self._watch_patience)
-
-    def _watch(self) -> None:
-        if not self._watched:
-            # What is wrong with relays is found out anew: the configuration may name others now.
-            forget_relays(chance.now())
-            self._watched = True
-        watch_site(self.house, chance.host(), chance.now())
 
     def _keep_time(self) -> datetime | None:
         """Do what is due; with a clock that is wrong, nothing is."""

@@ -4,11 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from mailer.actions.raise_alarm import clear_alarm, forget_relays, raise_alarm, relay_failed, relay_works
+from mailer.actions.raise_alarm import clear_alarm, raise_alarm
 from mailer.core.alarm import AlarmKind
 from mailer.models import Event, alarm
-from mailer.transport.relay import FaultKind
-from tests.actions.alarms import DISK, HOST, RELAY, fault, ringing
+from tests.actions.alarms import DISK, HOST, RELAY
 from tests.world import NOW
 
 pytestmark = pytest.mark.django_db
@@ -33,29 +32,3 @@ def test_no_address_that_a_server_quoted_gets_into_it() -> None:
     raise_alarm(AlarmKind.RELAY_DOWN, RELAY, "550 <ann@example.org> is not known", NOW)
     assert alarm.ringing()[0].words == "550 <(an address)> is not known"
     assert "ann@example.org" not in str(list(Event.unscoped.values()))
-
-
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        (FaultKind.AUTH, AlarmKind.RELAY_PASSWORD),
-        (FaultKind.TLS, AlarmKind.RELAY_TLS),
-        (FaultKind.UNREACHABLE, AlarmKind.RELAY_DOWN),
-        (FaultKind.BUSY, AlarmKind.RELAY_DOWN),
-    ],
-)
-def test_a_relay_is_in_alarm_for_what_is_wrong_with_it_until_it_works(kind: FaultKind, expected: AlarmKind) -> None:
-    assert relay_failed(RELAY, fault(kind), NOW)
-    assert not relay_failed(RELAY, fault(kind), NOW)
-    assert ringing() == [(expected, RELAY)]
-    relay_works("other.example.net:587", NOW)
-    assert ringing() == [(expected, RELAY)]
-    relay_works(RELAY, NOW)
-    assert ringing() == []
-
-
-def test_a_worker_that_starts_forgets_relays_since_the_configuration_may_name_others() -> None:
-    relay_failed(RELAY, fault(FaultKind.AUTH), NOW)
-    raise_alarm(DISK, HOST, "", NOW)
-    forget_relays(NOW)
-    assert ringing() == [(DISK, HOST)]

@@ -8,7 +8,7 @@ from email import policy
 
 import pytest
 
-from mailer.actions.raise_alarm import clear_alarm, raise_alarm, relay_failed, relay_works
+from mailer.actions.raise_alarm import clear_alarm, raise_alarm
 from mailer.actions.tell_alarms import Teller
 from mailer.core.alarm import CALM, AlarmKind
 from mailer.core.configkind import Tls
@@ -101,10 +101,10 @@ def test_what_comes_and_goes_is_one_alarm(outside: MakeOutside) -> None:
 
 def test_what_passes_by_itself_is_told_to_nobody(outside: MakeOutside) -> None:
     told = outside(**BY_COMMAND)
-    relay_failed(RELAY, fault(FaultKind.UNREACHABLE), told.now)
+    raise_alarm(AlarmKind.RELAY_DOWN, RELAY, "", told.now)
     told.tell()
     told.now += MINUTE
-    relay_works(RELAY, told.now)
+    clear_alarm(AlarmKind.RELAY_DOWN, RELAY, told.now)
     told.now += 2 * CALM
     assert told.tell() == 0
     assert told.runs == []

@@ -7,11 +7,14 @@ import pytest
 from mailer.actions import watch_site
 from mailer.actions.pulse import Pulse
 from mailer.actions.raise_alarm import raise_alarm
-from mailer.core.alarm import AGAIN, AlarmKind
+from mailer.core.alarm import AlarmKind
 from mailer.core.mailing import MailingState
+from mailer.core.standing import Doubt
+from mailer.core.throttle import Backoff
 from mailer.core.watch import Clocks, SignOfLife, WorkerState
 from mailer.house import House
-from mailer.models import Mailing, WorkerRow, alarm
+from mailer.models import Mailing, WorkerRow, alarm, halt, relay_state
+from mailer.transport.relay import FaultKind
 from tests.actions.alarms import DISK, HOST, ringing
 from tests.models.rows import copy_row, mailing_row
 from tests.world import NOW, anne
@@ -100,14 +103,53 @@ def test_a_disk_that_is_nearly_full_is_its_hosts_own_affair(house: House, room: 
     assert watch(house) == [], "nobody will ever say that a host which left has room again"
 
 
-def test_a_restored_database_rings_for_a_day_and_while_anything_stands_stopped(house: House, room: list[int]) -> None:
-    raise_alarm(AlarmKind.RESTORED, "", "", NOW)
-    mailing_row(house, MailingState.STOPPED)
+def test_a_restored_database_rings_until_somebody_says_that_the_site_goes_on(house: House, room: list[int]) -> None:
+    halt.begin(Doubt.RESTORED, NOW)
     assert watch(house) == [(AlarmKind.RESTORED, "")]
-    assert watch(house, NOW + AGAIN) == [(AlarmKind.RESTORED, "")]
-    Mailing.unscoped.update(state=MailingState.CANCELLED)
-    assert watch(house, NOW + AGAIN - MINUTE) == [(AlarmKind.RESTORED, "")]
-    assert watch(house, NOW + AGAIN) == []
+    assert "mailer site adopt" in alarm.ringing()[0].words
+    halt.end(NOW, "user:1", "looked at it")
+    assert watch(house) == []
+
+
+def ill(house: House, kind: FaultKind, name: str = "smtp", *, backoff: bool = True) -> None:
+    rest = Backoff(MINUTE, MINUTE) if backoff else None
+    relay_state.fault(name, kind, "535 5.7.8 <ann@example.org>", "fingerprint", NOW, rest)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (FaultKind.AUTH, AlarmKind.RELAY_PASSWORD),
+        (FaultKind.TLS, AlarmKind.RELAY_TLS),
+        (FaultKind.BUSY, AlarmKind.RELAY_QUOTA),
+        (FaultKind.UNREACHABLE, AlarmKind.RELAY_DOWN),
+        (FaultKind.PROTOCOL, AlarmKind.RELAY_DOWN),
+    ],
+)
+def test_a_relay_rings_for_what_is_wrong_with_it_until_it_is_well(
+    house: House, room: list[int], kind: FaultKind, expected: AlarmKind
+) -> None:
+    ill(house, kind)
+    assert watch(house) == [(expected, "smtp")]
+    assert alarm.ringing()[0].words == "The relay smtp: 535 5.7.8 <(an address)>"
+    relay_state.well("smtp")
+    assert watch(house) == []
+
+
+def test_a_relay_that_nobody_tried_since_it_has_rested_is_not_ill_for_ever(house: House, room: list[int]) -> None:
+    ill(house, FaultKind.UNREACHABLE)
+    assert watch(house, NOW + 10 * MINUTE) == [(AlarmKind.RELAY_DOWN, "smtp")]
+    assert watch(house, NOW + 11 * MINUTE) == []
+
+
+def test_a_refused_password_waits_for_a_person_however_long(house: House, room: list[int]) -> None:
+    ill(house, FaultKind.AUTH, backoff=False)
+    assert watch(house, NOW + timedelta(days=30)) == [(AlarmKind.RELAY_PASSWORD, "smtp")]
+
+
+def test_a_relay_that_the_configuration_no_longer_names_rings_no_more(house: House, room: list[int]) -> None:
+    ill(house, FaultKind.AUTH, "former", backoff=False)
+    assert watch(house) == []
 
 
 def off(now: datetime, then: Clocks | None = None) -> str | None:

@@ -10,13 +10,11 @@ from mailer.core.watch import (
     BELIEVED,
     FRESH,
     LEEWAY,
-    REMEMBERED,
     Clocks,
     clock_fault,
     compared_with,
     disk_fault,
     is_fresh,
-    is_remembered,
     jump,
     quiet_since,
 )
@@ -108,9 +106,3 @@ def test_a_disk_is_full_before_it_is() -> None:
 
 def test_the_words_about_a_disk_do_not_change_with_every_letter() -> None:
     assert disk_fault(151_000_000, 200) == disk_fault(158_000_000, 200)
-
-
-def test_a_restored_database_is_remembered_for_a_day_and_while_anything_stands_stopped() -> None:
-    assert is_remembered(NOW - REMEMBERED + SECOND, NOW, anything_stopped=False)
-    assert not is_remembered(NOW - REMEMBERED, NOW, anything_stopped=False)
-    assert is_remembered(NOW - 9 * REMEMBERED, NOW, anything_stopped=True)

@@ -118,7 +118,7 @@ def test_every_page_is_for_everybody(chromium: Any, live_server: Any, office: Of
 def test_the_page_that_nobody_may_overlook_is_for_everybody(
     chromium: Any, live_server: Any, scheme: str, db: None
 ) -> None:
-    alarm.set_off(AlarmKind.RELAY_DOWN, "smtp.example.net:587", "It cannot be reached.", NOW)
+    alarm.set_off(AlarmKind.DISK_LOW, "host-a", "About 150 MB are free.", NOW)
     with visit(chromium, live_server, color_scheme=scheme, bypass_csp=True) as page:
         page.goto("/state")
         assert page.get_by_role("heading", level=1).inner_text() == "Sending does not work"

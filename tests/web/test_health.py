@@ -7,10 +7,11 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
+from mailer.actions.use_relay import credentials_of, routes_of
 from mailer.core.alarm import ADVICE, AlarmKind
 from mailer.core.mailing import MailingState
 from mailer.house import House
-from mailer.models import alarm
+from mailer.models import RelayState, alarm, relay_state
 from mailer.web import health
 from tests.models.rows import copy_row, mailing_row
 from tests.world import NOW
@@ -37,8 +38,16 @@ def test_all_is_well(client: Client) -> None:
     assert "mailer state" not in page.text
 
 
-def test_machines_hear_the_kinds_and_people_since_when(client: Client) -> None:
-    alarm.set_off(AlarmKind.RELAY_PASSWORD, "smtp.example.net:587", "535 wrong", NOW - timedelta(hours=2))
+def test_a_relay_for_which_another_takes_over_stops_nothing(client: Client) -> None:
+    alarm.set_off(AlarmKind.RELAY_DOWN, "smtp", "It cannot be reached.", NOW)
+    assert told(client) == (503, {"ok": False, "alarms": ["relay_down"]})
+    assert "Sending works" in client.get("/state").text, "the relay of this test is well, whatever the alarm says"
+
+
+def test_machines_hear_the_kinds_and_people_since_when(client: Client, house: House) -> None:
+    relay_state.fault("smtp", "auth", "535 wrong", "", NOW, None)
+    RelayState.unscoped.update(credentials=credentials_of(house, routes_of(house.config)[0]))
+    alarm.set_off(AlarmKind.RELAY_PASSWORD, "smtp", "535 wrong", NOW - timedelta(hours=2))
     alarm.set_off(AlarmKind.DISK_LOW, "host-a", "150 MB", NOW - timedelta(hours=1))
     assert told(client) == (503, {"ok": False, "alarms": ["disk_low", "relay_password"]})
     page = client.get("/state").text
@@ -62,7 +71,7 @@ def test_a_dead_worker_is_noticed_by_whoever_asks(client: Client, house: House) 
 
 
 def test_a_database_that_is_away_is_an_answer_too(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise OperationalError("could not connect to db.example.org")
 
     monkeypatch.setattr(health, "public_state", fail)

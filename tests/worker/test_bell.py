@@ -23,7 +23,7 @@ from tests.commands.site import DEADLINE
 def bell(house: House, monkeypatch: pytest.MonkeyPatch) -> Bell:
     for name in ("recover", "seal_ledger", "close_old_connections", "let_go", "watch_site", "follow_returns"):
         monkeypatch.setattr(bell_module, name, lambda *_: None)
-    for name in ("clock_is_off", "follow_clock", "forget_old_reports", "forget_relays"):
+    for name in ("clock_is_off", "follow_clock", "forget_old_reports"):
         monkeypatch.setattr(bell_module, name, lambda *_: None)
     monkeypatch.setattr(bell_module, "Teller", lambda *_: SimpleNamespace(tell_all=lambda: 0))
     return Bell(house, lambda: None, StillPulse())  # type: ignore[arg-type]
@@ -151,15 +151,6 @@ def test_it_gives_signs_of_life_until_it_ends(bell: Bell, monkeypatch: pytest.Mo
     assert beaten.wait(DEADLINE)
     bell.shut_down()
     assert bell.pulse.ended  # type: ignore[attr-defined]
-
-
-def test_at_its_start_alone_it_forgets_what_was_wrong_with_relays(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
-    done: list[str] = []
-    monkeypatch.setattr(bell_module, "forget_relays", lambda _: done.append("forgets"))
-    monkeypatch.setattr(bell_module, "watch_site", lambda *_: done.append("watches"))
-    bell.watch()
-    bell.watch()
-    assert done == ["forgets", "watches", "watches"]
 
 
 def test_what_fails_in_the_watch_does_not_slow_the_bell(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
