@@ -1,5 +1,6 @@
 """`mailer web` and `mailer run`: the pages, and two supervised processes."""
 
+import os
 import signal
 import socket
 import sys
@@ -15,10 +16,12 @@ from mailer.commands.proxies import TrustedProxies
 from mailer.commands.supervisor import Child, Supervisor
 from mailer.commands.watchman import Watchman
 from mailer.config import Config
-from mailer.core.configkind import is_loopback
+from mailer.core.configkind import Tls, is_loopback
 from mailer.core.errors import MailerError
 
 _THREADS = 8
+#: More than these would take turns at SQLite's one write lock.
+_MOST_WORKERS = 4
 _PORT = 8000
 
 
@@ -59,11 +62,19 @@ def run(desk: Desk, *, listen: str | None) -> int:
     command = [sys.executable, "-P", "-m", "mailer.cli"]
     more = ["--json"] if desk.as_json else []
     place = ["--listen", listen] if listen else []
-    supervisor = Supervisor(
-        [Child("web", [*command, "web", *place, *more]), Child("worker", [*command, "worker", *more])],
-        desk.tell,
+    workers = [
+        Child(f"worker {number}" if number > 1 else "worker", [*command, "worker", *more])
+        for number in range(1, workers_of(desk.house.config, len(os.sched_getaffinity(0))) + 1)
+    ]
+    return Supervisor([Child("web", [*command, "web", *place, *more]), *workers], desk.tell).run()
+
+
+def workers_of(config: Config, cores: int) -> int:
+    """How many sending processes: to sign and to encrypt keeps a core busy, all else one process does for two."""
+    works_hard = bool(config.dkim.keys) or any(
+        relay.tls is not Tls.NONE for relay in (config.smtp, *config.smtp.others)
     )
-    return supervisor.run()
+    return config.sending.workers or (min(cores, _MOST_WORKERS) if works_hard else 1)
 
 
 def _place(config: Config, listen: str | None) -> tuple[str, int]:

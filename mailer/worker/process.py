@@ -34,6 +34,7 @@ from mailer.worker.patience import Patience
 _LOG = logging.getLogger("mailer.worker")
 #: Seconds for the letter in hand after the signal to stop; `mailer run` waits longer than that before it kills.
 LAST_LETTER = 10.0
+_NICE = 5
 #: How often a resting worker looks whether it is to stop.
 _GLANCE = 0.1
 
@@ -48,6 +49,8 @@ def run(house: House, tell: Tell = _silent) -> int:
     """Prepare and send what is due until told to stop; 0. `tell` hears, in words and as an event, what happens."""
     signers = signers_of(house.config)
     all_must_be_signed(house.config, signers)
+    # Somebody who leaves must not wait behind a busy sender: on a full machine the pages come first.
+    os.nice(_NICE)
     worker = Worker(house, _pool_to, signers)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, worker.stop_on_signal)
