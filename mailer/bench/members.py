@@ -207,16 +207,16 @@ def _load(table: str, rows: Iterable[Row], columns: Sequence[str] = ()) -> None:
 
 @contextmanager
 def _careless() -> Iterator[None]:
-    """Nothing in a scratch database need survive a power cut."""
-    sqlite = connection.vendor == "sqlite"
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA synchronous=OFF" if sqlite else "SET synchronous_commit = off")
-        if sqlite:
-            cursor.execute("PRAGMA cache_size=-400000")
+    """Nothing in a scratch database need survive a power cut; within a transaction it is too late to say so."""
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
         yield
-        cursor.execute("PRAGMA synchronous=FULL" if sqlite else "RESET synchronous_commit")
-        if sqlite:
-            cursor.execute("PRAGMA cache_size=-2000")
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA synchronous=OFF")
+        cursor.execute("PRAGMA cache_size=-400000")
+        yield
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA cache_size=-2000")
 
 
 def _put_right() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 #: A range should take so long; a write transaction of ours may hold the one lock for 50 ms (performance notes).
-AIM_SECONDS = 0.025
+AIM_SECONDS = 0.02
 _LEAST, _MOST = 100, 20_000
 
 
