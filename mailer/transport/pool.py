@@ -158,6 +158,8 @@ class Pool:
             found = error
         except OSError as error:
             found = RelayFault(str(error), kind=FaultKind.UNREACHABLE, retry_later=True, step=Step.CONNECT)
+        if isinstance(found, Lane) and generation != self._generation:
+            found.say_quit()  # everybody has gone home meanwhile
         self._dialled.put((generation, found))
         os.eventfd_write(self._bell, 1)
 
@@ -177,7 +179,7 @@ class Pool:
             os.eventfd_read(self._bell)
 
     def _take_in(self, lane: Lane, generation: int) -> None:
-        if generation != self._generation:
+        if generation != self._generation or not lane.is_open:
             lane.say_quit()
             return
         lane.most_letters = self._letters_a_lane
