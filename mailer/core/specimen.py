@@ -7,7 +7,7 @@ names that we know or that the message shows are taken out. Encodings are undone
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import chain, count
+from itertools import count
 
 from mailer.core.bounce.mime import Part, parse, readable, walk
 from mailer.core.token import redact
@@ -20,6 +20,18 @@ _HEADERS = _OF_PEOPLE | {
     "date", "subject", "message-id", "in-reply-to", "received", "auto-submitted", "precedence", "x-autoreply",
     "x-autorespond", "x-mailer", "list-id",
 }  # fmt: skip
+#: Words of mail systems, which are nobody's name: detectors know a report by them.
+_OF_SYSTEMS = frozenset({
+    "abuse", "account", "address", "administrator", "automatic", "autoreply", "bounce", "bounced", "bounces",
+    "complaint", "complaints", "daemon", "delivered", "delivery", "error", "exchange", "failed", "failure",
+    "feedback", "found", "full", "host", "inbox", "internet", "mail", "mailbox", "mailer", "mailing",
+    "mailsystem", "message", "messages", "microsoft", "notification", "notifications", "notify", "office",
+    "outlook", "postmaster", "program", "quota", "recipient", "rejected", "reply", "report", "reports",
+    "response", "returned", "root", "scomp", "sender", "server", "service", "size", "smtp", "spam", "staff",
+    "status", "subsystem", "support", "system", "transport", "undeliverable", "undelivered", "unknown", "user",
+    "virus",
+})  # fmt: skip
+_SYSTEM = re.compile(r"mailer-daemon|postmaster|mail delivery (?:sub)?system", re.IGNORECASE)
 _RETURNED = "text/rfc822-headers"
 _PARTS = {
     **{each: each for each in (
@@ -52,13 +64,15 @@ _FIXED = {
     "name": "Example",
 }
 _NAME = re.compile(r"[^\W\d_]{3,}")
+_DOMAIN = re.compile(r"@[^\s<>\",;]{1,255}")
 _TIME = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
 
 
 def specimen(raw: bytes, secrets: Iterable[str]) -> bytes:
     """The scrubbed message; `secrets` are names and other words of ours that must not stay."""
     message = parse(raw)
-    scrub = _Scrubber(chain(secrets, _names_shown(message)))
+    shown = _words(_names_shown(message)) - _OF_SYSTEMS
+    scrub = _Scrubber(_words(secrets) | shown)
     parts = [part for part in walk(message) if part.content_type in _PARTS]
     lines = [*_headers(message, scrub), *_body(message, parts, scrub)]
     return ("\n".join(lines).rstrip("\n") + "\n").encode("utf-8", "replace")
@@ -99,17 +113,21 @@ def _part(part: Part, scrub: "_Scrubber") -> Iterator[str]:
 
 
 def _names_shown(message: Part) -> Iterator[str]:
-    """What stands beside the addresses of the people whom the message names."""
+    """What stands beside and before the @ of those whom the message names."""
     for name, value in message.headers:
         if name in _OF_PEOPLE:
             yield readable(value)
 
 
+def _words(names: Iterable[str]) -> set[str]:
+    """The words of names, and of the addresses among them what stands before the @; a host has a shape of its own."""
+    return {word.lower() for name in names for word in _NAME.findall(_DOMAIN.sub(" ", name))}
+
+
 class _Scrubber:
     """Gives each thing an example, the same wherever it stands."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        words = {word for secret in secrets for word in _NAME.findall(secret)}
+    def __init__(self, words: Iterable[str]) -> None:
         names = "|".join(sorted(map(re.escape, words), key=len, reverse=True)) or r"(?!)"
         shapes = "|".join(f"(?P<{name}>{shape})" for name, shape in (*_SHAPES, ("name", names)))
         self._shapes = re.compile(shapes, re.IGNORECASE)
@@ -122,8 +140,10 @@ class _Scrubber:
         return self._shapes.sub(self._example, redact(text))
 
     def addresses(self, text: str) -> str:
-        """The addresses alone."""
-        return ", ".join(f"<{self._address(found[0])}>" for found in self._person.finditer(text)) or "<>"
+        """The addresses alone, and the name of a mail system."""
+        system = _SYSTEM.search(text)
+        found = ", ".join(f"<{self._address(found[0])}>" for found in self._person.finditer(text)) or "<>"
+        return f"{system[0]} {found}" if system else found
 
     def _example(self, found: "re.Match[str]") -> str:
         shape, what = str(found.lastgroup), found[0]

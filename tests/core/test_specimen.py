@@ -114,5 +114,11 @@ def test_the_same_thing_is_the_same_example_everywhere() -> None:
     assert shown.endswith("person1@example.org person1@example.org person2@example.org\n")
 
 
+def test_a_mail_system_is_still_known_as_one_and_a_member_never_is() -> None:
+    raw = b"From: Mail Delivery System <MAILER-DAEMON@mx.example.com>\n\nMail delivery failed: returned to Post Root"
+    assert specimen(raw, []).startswith(b"From: Mail Delivery System <person1@example.org>\n")
+    assert specimen(raw, ["Post Root"]).endswith(b"Mail delivery failed: returned to Example Example\n")
+
+
 def test_times_and_codes_stay() -> None:
     assert "at 10:15:30 550 5.1.1 no" in specimen(b"Subject: a\n\nat 10:15:30 550 5.1.1 no", []).decode()
