@@ -9,15 +9,16 @@ import re
 from mailer.core.bounce.author import still_trying, wrote_itself
 from mailer.core.bounce.automatic import replies
 from mailer.core.bounce.finding import Finding
-from mailer.core.bounce.mail import Mail
+from mailer.core.bounce.mail import RETURNED, Mail
 from mailer.core.bounce.plain import failures
 from mailer.core.bounce.refusal import finding
+from mailer.core.verdict import Reason
 
 NAME = "unknown"
 
 # What a failure is called, in the subject or in the first words.
 _FAILED = re.compile(
-    r"(?:un|non-?)deliver(?:ed|able|y)|not (?:be )?(?:yet )?(?:been )?(?:re)?delivered"
+    r"(?:un|non[- ]?)deliver(?:ed|able|y)|not (?:be )?(?:yet )?(?:been )?(?:re)?delivered"
     r"|fail(?:ed|ure) (?:permanently|mail)"
     r"|(?:deliver[a-z]*|mail|message|transmission|sending|transaction)[ :.-]{1,3}"
     r"(?:has |have |was |permanently |system )?(?:fail|error|problem|delay|status)"
@@ -46,7 +47,18 @@ def find(mail: Mail) -> tuple[Finding, ...]:
     if not wrote_itself(mail) or replies(mail) or not _FAILED.search(mail.opening):
         return ()
     failed, action = failures(mail), still_trying(mail)
-    return tuple(
+    found = tuple(
         finding(who, said, NAME, action=action, beside=lambda: mail.words if len(failed) == 1 else "")
         for who, said in failed.items()
+    )
+    return found if _is_about_a_letter(mail, found) else ()
+
+
+def _is_about_a_letter(mail: Mail, found: tuple[Finding, ...]) -> bool:
+    """A postmaster announces maintenance too; his report has a telling subject, or a reason, or the letter."""
+    return (
+        "postmaster" not in mail.sender.lower()
+        or _FAILED.search(mail.subject.lower()) is not None
+        or any(one.reason is not Reason.UNCLASSIFIED or one.reply_code for one in found)
+        or bool(mail.returned or mail.of_type(*RETURNED))
     )
