@@ -1,13 +1,16 @@
 """`mailer state`: everything, for whoever has a shell; status 1 while a person is needed."""
 
+import io
 import json
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from click.testing import Result
+from rich.console import Console
 
 from mailer.actions.pulse import Pulse
+from mailer.commands import shell
 from mailer.core.alarm import AlarmKind
 from mailer.core.mailing import MailingState
 from mailer.core.watch import SignOfLife, WorkerState
@@ -66,3 +69,15 @@ def test_somebody_who_looked_may_say_that_the_clock_is_right(mailer: Mailer) -> 
     event = Event.unscoped.latest("pk")
     assert (event.verb, event.at) == ("clock confirmed", NOW)
     assert event.actor.startswith("shell:")
+
+
+@pytest.mark.parametrize(
+    ("terminal", "as_json", "shown"), [(True, False, True), (False, False, False), (True, True, False)]
+)
+def test_a_bar_is_for_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, *, terminal: bool, as_json: bool, shown: bool
+) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(shell, "_console", lambda _: Console(file=screen, force_terminal=terminal, width=80))
+    shell.Shell(as_json).bar(1, 2)
+    assert ("\N{BOX DRAWINGS HEAVY HORIZONTAL}" in screen.getvalue()) is shown
