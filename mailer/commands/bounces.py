@@ -9,6 +9,7 @@ from mailer.actions.read_bounces import ReadReport
 from mailer.actions.read_files import read_files, read_pipe
 from mailer.commands.desk import Desk
 from mailer.commands.shell import draw_handle
+from mailer.core.bounce.fate import Fate
 from mailer.core.errors import MailerError
 
 PIPE = Path("-")
@@ -59,7 +60,8 @@ def _show(desk: Desk, reports: Iterable[ReadReport]) -> tuple[int, int]:
     for report in reports:
         count += 1
         matched += report.matched is not None
-        about = f"copy {report.matched}" if report.matched else "no letter of ours: kept for a person"
+        left = "not for us: left alone" if report.fate is Fate.NOT_OURS else "no letter of ours: kept for a person"
+        about = f"copy {report.matched}" if report.matched else left
         done = "read before" if report.repeated else report.verdict
         desk.say(f"{report.file}: {report.kind}, {about}{f', {done}' if done else ''}")
         desk.answer(report.to_json())

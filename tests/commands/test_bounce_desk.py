@@ -83,6 +83,13 @@ def test_the_log_has_its_documented_shape_and_its_days_are_the_organisations(mai
     assert mailer("bounces", "log", "--region", "nowhere", *SIMA).exit_code == 1
 
 
+def test_a_letter_that_is_not_for_us_is_left_alone_and_nothing_of_it_is_kept(mailer: Mailer, tmp_path: Path) -> None:
+    sima()
+    (tmp_path / "private.eml").write_bytes(b"From: jo@example.net\nTo: anne@example.org\nSubject: Tea?\n\nAt four?")
+    assert "left alone" in mailer("bounces", "read", tmp_path / "private.eml").stdout
+    assert lines(mailer("bounces", "log", "--json", *SIMA)) == []
+
+
 def test_a_specimen_is_printed_for_the_secretary_alone(mailer: Mailer) -> None:
     anne()
     sima()
