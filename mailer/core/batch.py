@@ -103,9 +103,7 @@ class Copier:
         )  # fmt: skip
         self._parts = head
         self._head = Pattern(head, _VALUES)
-        self._patterns: dict[frozenset[str], Pattern] = {}
-        self._date = ""
-        self._dated = b""
+        self.patterns: dict[frozenset[str], Pattern] = {}
 
     def batch(self, copies: Sequence[Personal]) -> "Batch":
         """The copies of one claim; nothing is refused yet."""
@@ -113,11 +111,11 @@ class Copier:
 
     def pattern(self, segments: frozenset[str]) -> Pattern:
         """The whole of a copy with these segments."""
-        found = self._patterns.get(segments)
+        found = self.patterns.get(segments)
         if found is None:
             body = self.builder.body(segments).parts
             parts = [part if isinstance(part, bytes) else _OF_BODY[part] for part in body]
-            found = self._patterns[segments] = Pattern([*self._parts, *parts], _VALUES)
+            found = self.patterns[segments] = Pattern([*self._parts, *parts], _VALUES)
         return found
 
     def signed(self, seal: Seal, segments: frozenset[str], values: tuple[bytes, ...], date: str) -> bytes:
@@ -132,11 +130,8 @@ class Copier:
         return self.builder.sealed(seal, head, segments, (in_text, in_html, link, link), personal)
 
     def dated(self, date: str) -> bytes:
-        """What stands between the address and the Message-ID: all copies of one second have one date."""
-        if date != self._date:
-            field = header.date(date)
-            self._date, self._dated = date, b">\r\n%b%bMessage-ID: <" % (self.builder.fixed.before_date, field)
-        return self._dated
+        """What stands between the address and the Message-ID."""
+        return b">\r\n%b%bMessage-ID: <" % (self.builder.fixed.before_date, header.date(date))
 
 
 class Batch:
@@ -149,6 +144,8 @@ class Batch:
         self._copier = copier
         self._copies = copies
         self._seal = copier.builder.seal
+        self._patterns = copier.patterns
+        self._date, self._dated = "", b""
         links = [before + token for token in marks.keyring.sign_all(Purpose.LEAVE, handles)]
         self._rows = list(
             zip(
@@ -174,11 +171,18 @@ class Batch:
             return return_path, self._by_itself(place, date)
         display, in_text, in_html = called
         opening = b" <" if len(display) + len(address) <= PLAIN_TO else b"\r\n <"
-        copier, segments = self._copier, self._copies[place].segments
-        values = (display, opening, address, copier.dated(date), message_id, leave, link, in_text, in_html)
+        segments = self._copies[place].segments
+        dated = self._dated if date == self._date else self._new_date(date)
+        values = (display, opening, address, dated, message_id, leave, link, in_text, in_html)
         if self._seal is None:
-            return return_path, b"".join(copier.pattern(segments).filled(values))
-        return return_path, copier.signed(self._seal, segments, values, date)
+            pattern = self._patterns.get(segments) or self._copier.pattern(segments)
+            return return_path, b"".join(pattern.filled(values))
+        return return_path, self._copier.signed(self._seal, segments, values, date)
+
+    def _new_date(self, date: str) -> bytes:
+        """All copies of one second have one date."""
+        self._date, self._dated = date, self._copier.dated(date)
+        return self._dated
 
     def _by_itself(self, place: int, date: str) -> bytes:
         _, message_id, leave, link, _, _ = self._rows[place]

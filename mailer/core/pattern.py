@@ -19,5 +19,5 @@ class Pattern:
 
     def filled(self, values: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """All parts in their order."""
-        found: tuple[bytes, ...] = self._arranged((*values, *self._fixed))
+        found: tuple[bytes, ...] = self._arranged(values + self._fixed)
         return found
