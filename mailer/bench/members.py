@@ -6,11 +6,12 @@ not ASCII; every subscription stands on a line of the ledger with its evidence. 
 
 import hashlib
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from django.db import connection
 
@@ -50,7 +51,7 @@ _COLUMNS = {
     "mailer_consentevidence": ("entry_id", "salt", "evidence"),
     "mailer_subscription": ("member_id", "stream_id", "state", "entry_id", "since"),
 }  # fmt: skip
-Row = tuple[object, ...]
+Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ def _highest() -> _Last:
     return _Last(*found)
 
 
-def _load(table: str, rows: Iterable[Row], columns: Sequence[str] = ()) -> None:
+def _load(table: str, rows: Sequence[Row], columns: Sequence[str] = ()) -> None:
     columns = columns or _COLUMNS[table]
     names = ", ".join(columns)
     with connection.cursor() as cursor:

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from statistics import median
+from typing import Any
 
 import django
 
@@ -72,7 +73,7 @@ class Bench:
         return self.rows["mailer_delivery"] / seconds
 
     def _new_mailing(self) -> tuple[int, prepare_mailing.Whom]:
-        made = inside.mailing("2099-01-01 09:00")
+        made: Any = inside.mailing("2099-01-01 09:00")
         number = made["mailing"]
         steering.advance(number, MailingState.PREPARING)
         rule = Rule.from_json(Mailing.unscoped.get(pk=number).rule)
