@@ -98,8 +98,10 @@ def _stalled_since(now: datetime) -> datetime | None:
     alive = [row for row in worker_row.all_workers() if is_fresh(row.seen_at, now)]
     if any(row.state == WorkerState.WAITING for row in alive):
         return None  # it has said why
-    waiting = backlog.waiting_since(now)
-    return quiet_since(now, waiting, [row.handed_at or row.started_at for row in alive], STALLED)
+    signs = [row.handed_at or row.started_at for row in alive]
+    since = quiet_since(now, backlog.waiting_since(now), signs, STALLED)
+    # The workers' word is cheap to ask for; the letters have the last one.
+    return None if since is None or backlog.moved_since(now - STALLED) else since
 
 
 def disk_is_low(house: House) -> str | None:

@@ -29,6 +29,13 @@ def waiting_since(now: datetime) -> datetime | None:
     return min((moment for moment in moments if moment is not None), default=None)
 
 
+def moved_since(moment: datetime) -> bool:
+    """Whether any letter that waited was decided after this moment. It may read every copy of what is being sent."""
+    sending = Mailing.unscoped.filter(state=_S.SENDING).values("pk")
+    copies = Copy.unscoped.filter(mailing__in=sending, decided_at__gt=moment)
+    return bool(copies.exists() or Notice.unscoped.filter(decided_at__gt=moment).exists())
+
+
 def paused() -> dict[int, str]:
     """The mailings that stopped by themselves, each with its reason."""
     return dict(Mailing.unscoped.filter(state=_S.PAUSED).values_list("pk", "state_reason"))

@@ -82,6 +82,15 @@ def test_workers_that_live_and_move_nothing_are_a_backlog_unless_they_say_why(ho
     assert watch(house, NOW + 2 * MINUTE) == []
 
 
+def test_what_moves_is_no_backlog_whatever_the_workers_say(house: House, room: list[int]) -> None:
+    mailing = waiting(house)
+    worker = pulse(at=NOW - 20 * MINUTE)
+    worker.beat(NOW)
+    assert watch(house) == [(AlarmKind.BACKLOG, "")]
+    copy_row(mailing, "accepted", decided_at=NOW - 14 * MINUTE)
+    assert watch(house) == []
+
+
 def test_a_mailing_that_paused_rings_until_somebody_moves_it(house: House, room: list[int]) -> None:
     mailing = mailing_row(house, MailingState.PAUSED, state_reason="The mail server: 535 5.7.8")
     assert watch(house) == [(AlarmKind.MAILING_PAUSED, str(mailing.pk))]

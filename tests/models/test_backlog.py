@@ -68,6 +68,23 @@ def test_a_letter_of_its_own_waits_since_it_was_written(house: House) -> None:
     assert backlog.waiting_since(NOW) == BEGUN
 
 
+def test_what_was_decided_moved(house: House) -> None:
+    sending(house, "queued")
+    copy_row(mailing_row(house, MailingState.SENT), "accepted", decided_at=NOW)
+    assert not backlog.moved_since(NOW - MINUTE)
+    copy_row(mailing_row(house, MailingState.SENDING), "refused", decided_at=NOW)
+    assert backlog.moved_since(NOW - MINUTE)
+    assert not backlog.moved_since(NOW)
+
+
+def test_a_letter_of_its_own_that_was_decided_moved_too(house: House) -> None:
+    box = join(house, "Ann Smith").mailbox
+    Notice.unscoped.create(
+        handle=1, kind="farewell", mailbox=box, subject="", text="", html="", created_at=NOW, decided_at=NOW
+    )
+    assert backlog.moved_since(NOW - MINUTE)
+
+
 def test_what_stands_still_is_known_by_its_reason(house: House) -> None:
     mailing_row(house, MailingState.STOPPED)
     paused = mailing_row(house, MailingState.PAUSED, state_reason="The mail server: 535")
