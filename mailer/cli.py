@@ -194,7 +194,7 @@ def demo(*, once: bool, as_json: bool) -> None:
 
 
 @main.command("bench", params=[click.Argument(["name"], type=click.Choice(
-              ["send", "build", "dkim", "claim", "audience", "leave", "bounces"])), _JSON],
+              ["send", "build", "dkim", "claim", "audience", "leave", "bounces", "scale"])), _JSON],
               help="Measure this machine, each figure beside a peer or a limit in the same run.")  # fmt: skip
 def bench(*, name: str, as_json: bool) -> None:
     """The laboratory lies above the doors; it makes sites of its own."""
