@@ -151,7 +151,7 @@ class Bell:
 
     def watch(self) -> None:
         """Look at the workers, the mailings and the disk."""
-        self._guarded("the watch", lambda: watch_site(self.house, chance.host(), chance.now()), self._watch_patience)
+        self._guarded("the watch", self._watch, self._watch_patience)
 
     def watch_returns(self) -> None:
         """Look whether reports still come back."""
@@ -161,6 +161,11 @@ class Bell:
         """Tell people of alarms."""
         teller = Teller(self.house, chance.now, chance.word)
         self._guarded("telling of alarms", teller.tell_all, self._watch_patience)
+
+    def _watch(self) -> None:
+        # A worker that has just started is there, before it looks for workers.
+        self.pulse.beat(chance.now())
+        watch_site(self.house, chance.host(), chance.now())
 
     def _keep_time(self) -> datetime | None:
         """Do what is due; with a clock that is wrong, nothing is."""

@@ -153,6 +153,14 @@ def test_it_gives_signs_of_life_until_it_ends(bell: Bell, monkeypatch: pytest.Mo
     assert bell.pulse.ended  # type: ignore[attr-defined]
 
 
+def test_a_worker_is_seen_before_it_looks_for_workers(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(bell.pulse, "beat", lambda _: done.append("beats"))
+    monkeypatch.setattr(bell_module, "watch_site", lambda *_: done.append("looks"))
+    bell.watch()
+    assert done == ["beats", "looks"]
+
+
 def test_what_fails_in_the_watch_does_not_slow_the_bell(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OperationalError("away")
