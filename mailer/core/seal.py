@@ -40,19 +40,19 @@ class FixedHeaders:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What signs messages at the time of their hand-over, with every key over one body hash; `now` is in seconds."""
+    """What signs messages at the time of their hand-over, with every key over one body hash; `seconds` gives the time."""
 
     signers: tuple[Signer, ...]
-    now: Callable[[], int]
+    seconds: Callable[[], int]
 
     def __call__(self, headers: Sequence[Header], body: bytes) -> bytes:
         """All signatures of a message of which nothing is known; none of them covers another."""
-        digest, now = body_hash(body), self.now()
+        digest, now = body_hash(body), self.seconds()
         return b"".join([signer.sign_hash(headers, digest, now) for signer in self.signers])
 
     def over(self, headers: FixedHeaders, values: Sequence[bytes], digest: bytes) -> bytes:
         """All signatures of a copy: its personal headers in relaxed form, and its body hash."""
-        relaxed, encoded, now = headers.relaxed(values), base64.b64encode(digest), self.now()
+        relaxed, encoded, now = headers.relaxed(values), base64.b64encode(digest), self.seconds()
         return b"".join([signer.sign_relaxed(relaxed, headers.names, encoded, now) for signer in self.signers])
 
 
