@@ -40,7 +40,7 @@ class FixedHeaders:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What signs messages at the time of their hand-over, with every key over one body hash; `seconds` gives the time."""
+    """What signs messages with every key over one body hash; `seconds` is the clock at the time of the hand-over."""
 
     signers: tuple[Signer, ...]
     seconds: Callable[[], int]
