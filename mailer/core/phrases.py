@@ -23,7 +23,9 @@ UNKNOWN_USER = Ruling(Class.HARD, Reason.USER_UNKNOWN)
 
 _LINK = re.compile(r"(?:https?://|www\.)[^\s<>'\"]{1,2000}")
 _LISTED = re.compile(r"spamhaus|spamcop|sorbs|barracuda|dnsbl|rbl|abuseat|blocklist|blacklist|sender-?score|senderbase")
-_ADDRESS = re.compile(r"[<'\"(\[]?[^\s<>()\[\]'\",;:]{1,100}@[^\s<>()\[\]'\",;:]{1,255}[>'\")\]]?")
+_NO_LETTER = r"\s<>()\[\]'\",;:"
+# Begun only where a word begins, or each letter of the text would be tried as the first of an address.
+_ADDRESS = re.compile(rf"[<'\"(\[]?(?<![^{_NO_LETTER}])[^{_NO_LETTER}@]{{1,100}}@[^{_NO_LETTER}]{{1,255}}[>'\")\]]?")
 _HOST = re.compile(r"(?<![\w.-])(?:[a-z0-9_-]{1,63}\.){1,10}[a-z]{2,6}(?![\w-]|\.\w)")
 
 # The domain itself says that it takes no mail; no status can mean otherwise.
@@ -243,7 +245,11 @@ def never_takes_mail(text: str) -> bool:
 
 def _plain(text: str) -> str:
     said = text[:MAX_TEXT].lower().replace("\u2019", "'")
-    return " ".join(_HOST.sub("*", _ADDRESS.sub("*", _LINK.sub(_link, said))).split())
+    if "://" in said or "www." in said:
+        said = _LINK.sub(_link, said)
+    if "@" in said:
+        said = _ADDRESS.sub("*", said)
+    return " ".join(_HOST.sub("*", said).split())
 
 
 def _link(match: re.Match[str]) -> str:

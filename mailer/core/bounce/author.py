@@ -29,7 +29,7 @@ _TRYING = re.compile(
     r"|delivery attempts will continue|you do not need to re-?send|temporary problem delivering|delivery incomplete"
     r"|advisory-only|has been postponed|just a warning",
 )
-_GIVEN_UP = re.compile(r"permanent (?:error|fatal|failure)|given up|failed permanently")
+_GIVEN_UP = ("permanent error", "permanent fatal", "permanent failure", "given up", "failed permanently")
 _DELIVERED = re.compile(
     r"successfully (?:delivered|relayed)|(?:was|been) (?:delivered|relayed) to|\((?:success|relay|relayed)\)"
     r"|delivery (?:succeeded|successful)"
@@ -50,7 +50,7 @@ def wrote_itself(mail: Mail) -> bool:
 
 def still_trying(mail: Mail) -> str:
     """The Action that the words amount to (RFC 3464 section 2.3.3): while it still tries, nobody has failed (B2)."""
-    if _GIVEN_UP.search(mail.opening):
+    if any(phrase in mail.opening for phrase in _GIVEN_UP):
         return "failed"
     if _TRYING.search(mail.opening):
         return "delayed"
