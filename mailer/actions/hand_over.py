@@ -67,6 +67,8 @@ class Sender:
     lease: timedelta = LEASE
     #: By mailing: letters refused one after the other for a fault of ours.
     held_in_a_row: Counter[int] = field(default_factory=Counter)
+    #: Mailings of which something was not taken: whether too much comes back is asked of these.
+    troubled: set[int] = field(default_factory=set)
     #: When there may be something to do again, if that is known: a limit, quiet hours, a relay that rests.
     ready_at: datetime | None = None
     _wires: dict[str, HandsOver] = field(default_factory=dict)

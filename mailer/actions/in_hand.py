@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from mailer.actions.choose_relay import Chosen
 from mailer.actions.hold_back import HeldBack, domain_of, hold_back
 from mailer.actions.keep_time import rule_now
-from mailer.actions.settle import Settled, held_in_a_row, pause_if_all_are_held, settle
+from mailer.actions.pause_when_too_much import pause_if_too_much_comes_back
+from mailer.actions.settle import Settled, final_answers, held_in_a_row, pause_if_all_are_held, settle
 from mailer.core.batch import Batch as Made
 from mailer.core.delivery import CopyState, Judged, judge, not_sent
 from mailer.core.envelope import Envelope
@@ -289,6 +290,11 @@ class MailingBatch(Batch):
         held[number] = held_in_a_row(held[number], results)
         if pause_if_all_are_held(self.mailing, held[number], results):
             held[number] = 0
+        troubled = self.sender.troubled
+        if results and any(each.judged.state is not CopyState.ACCEPTED for each in results):
+            troubled.add(number)
+        if number in troubled:
+            pause_if_too_much_comes_back(self.sender.house, self.mailing, self.sender.clock(), final_answers(results))
 
     def _rest_with_their_destinations(self, resting: Mapping[str, datetime]) -> None:
         """A destination that asked us to slow down gets no more of this claim for now (T26)."""

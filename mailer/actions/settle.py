@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mailer.access import THE_CLOCK
-from mailer.actions.hold_back import answered, domain_of
+from mailer.actions import hold_back
+from mailer.actions.hold_back import domain_of
 from mailer.actions.pause_mailing import pause
 from mailer.core.configkind import Uncertain
 from mailer.core.delivery import CopyState, Judged
 from mailer.core.reply import Answer
+from mailer.core.returning import Answered, answered
 from mailer.core.schedule import next_attempt
-from mailer.core.verdict import DEFAULTS, Class, Effect, judge_mailbox, rule
+from mailer.core.verdict import Class, Effect, judge_mailbox, rule
 from mailer.house import House
 from mailer.models import Copy, Mailing, Notice, SuppressionReason, departure, destination, outbox, returns
 from mailer.models.changes import begin_change, name_touched
@@ -20,8 +22,6 @@ from mailer.models.outbox import Acceptance, Claimed
 
 #: So many letters held one after the other.
 _TOO_MANY_HELD = 3
-#: A letter accepted longer ago than this, and not come back, has arrived (standards 3.3).
-_SETTLES = timedelta(days=DEFAULTS.settled_days)
 _QUOTA_RENEWS = timedelta(hours=24)
 
 
@@ -63,12 +63,12 @@ def _settle_one(house: House, mailing: Mailing, claim: int, result: Settled) -> 
         house, result.judged, copy.attempts, copy.first_attempt_at, result.at,
         spread=copy.copy, not_after=mailing.not_after,
     )  # fmt: skip
-    rests_until = answered(copy.address, result.answer, result.at) if result.answer else None
+    rests_until = hold_back.answered(copy.address, result.answer, result.at) if result.answer else None
     if retry_at is not None and rests_until is not None:
         retry_at = max(retry_at, rests_until)
     judged = Judged(state, result.judged.reply_class, result.judged.reply)
     if outbox.mark(Copy, copy.copy, claim, judged, now=result.at, retry_at=retry_at):
-        if state is CopyState.REFUSED:
+        if state in {CopyState.REFUSED, CopyState.EXPIRED}:
             _note_refusal(house, result)
         if state is CopyState.UNCERTAIN and _may_resend(house, result):
             outbox.requeue_one_uncertain(copy.copy)
@@ -92,7 +92,10 @@ def judge_mailbox_of(house: House, mailbox_id: int, copy_id: int, heard: Class, 
         returns.mailbox_record(mailbox_id),
         heard,
         house.today(now),
-        accepted_on=returns.last_settled_on(mailbox_id, but=copy_id, before=now - _SETTLES),
+        accepted_on=returns.last_settled_on(
+            mailbox_id, but=copy_id, before=now - timedelta(days=house.mailbox_limits.settled_days)
+        ),
+        limits=house.mailbox_limits,
     )
     returns.keep_record(mailbox_id, verdict.record)
     if verdict.effect is Effect.UNDELIVERABLE and returns.make_undeliverable(mailbox_id, why, now):
@@ -144,6 +147,15 @@ def _note_refusal(house: House, result: Settled) -> None:
         verdict=effect,
         now=result.at,
     )
+
+
+def final_answers(results: Iterable[Settled]) -> list[Answered]:
+    """What the destinations said for good, in its order."""
+    return [
+        answered(result.copy.address, result.judged.reply.status)
+        for result in results
+        if result.judged.reply is not None and result.judged.state is not CopyState.DEFERRED
+    ]
 
 
 def held_in_a_row(before: int, results: Iterable[Settled]) -> int:

@@ -134,7 +134,17 @@ def test_a_letter_that_is_always_deferred_expires(office: Office) -> None:
         office.ring()
     assert copy_to(ANN).state == "expired"
     assert office.mailing(issue).state == "sent"
-    assert not Bounce.unscoped.exists()
+    assert Bounce.unscoped.get().reply_code == 451
+    assert Mailbox.unscoped.get().soft_count == 0, "a fault of policy is nobody's at that address"
+
+
+def test_a_mailbox_that_was_full_until_the_end_of_its_time_has_a_point_against_it(office: Office) -> None:
+    one(office, defers("452 4.2.2 Mailbox full"))
+    while (again := (office.send_all(), copy_to(ANN).next_attempt_at)[1]) is not None:
+        office.now = again
+        office.ring()
+    assert copy_to(ANN).state == "expired"
+    assert Mailbox.unscoped.get().soft_count == 1
 
 
 def test_an_exhausted_quota_is_tried_again_tomorrow(office: Office) -> None:
