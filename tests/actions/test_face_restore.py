@@ -90,6 +90,7 @@ def test_a_restore_in_the_middle_of_a_mailing_doubles_nobody_and_forgets_no_depa
     sends(office)
     assert office.reached() == {f"m{n}@example.org" for n in range(6)}
     leaves(office, "m1@example.org")
+    assert replay_departures(office.house, office.now) == 0
 
     old.restore()
     assert states() == {"queued"}

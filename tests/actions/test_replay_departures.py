@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.actions.carry_out import carry_out
 from mailer.actions.leave import Extent, leave, undo
 from mailer.actions.replay_departures import (
     DeparturesUnreadable,
@@ -20,6 +21,7 @@ from mailer.core.departing import Act, Departure, NewerLine, Person
 from mailer.core.departing import _checksum as checksum
 from mailer.house import House
 from mailer.models import CarriedOut, ConsentEntry, Event, Member, ReadTo, Subscription, Suppression
+from mailer.models.base import writing
 from mailer.models.outbox import unsigned
 from tests.actions.office import Office, copy_to, leave_token
 from tests.world import anne, consent, join, stream
@@ -112,6 +114,15 @@ def test_a_page_whose_line_a_sender_carried_out_first_offers_the_way_back_all_th
     assert done is not None
     assert done.changed
     assert undo(office.house, done.undo, now=office.now + timedelta(minutes=1)) == "done"
+    assert is_on(ann, office.house)
+
+
+def test_an_act_that_two_carry_out_at_once_is_done_once(office: Office, ann: Member, departure: Departure) -> None:
+    with writing():
+        assert carry_out(office.house, departure, departure.at)
+    consent(office.house, ann, stream(office.house), departure.at + timedelta(seconds=1))
+    with writing():
+        assert not carry_out(office.house, departure, departure.at)
     assert is_on(ann, office.house)
 
 
