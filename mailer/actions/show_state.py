@@ -1,5 +1,7 @@
-"""The state of the site: what rings, who works, what is being sent. All of it is for people who may see it; the world
-is told whether sending works, and no more."""
+"""The state of the site: what rings, who works, what is being sent.
+
+All of it is for people who may see it; the world is told whether sending works, and no more.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
