@@ -40,6 +40,8 @@ def act_on_report(house: House, copy: Copy, report: Report, behind: Behind | Non
     target, said = _BECOMES.get(report.kind), named_by(report)
     if target is None or said is None or is_of_others(report, behind):
         return Effect.NOTHING
+    if said.klass is Class.INFORMATIONAL:  # a delay is only news: the letter may still arrive (B2)
+        return Effect.NOTHING
     if outbox.move_one(copy.pk, target):
         record(now, THE_CLOCK.reference, f"copy {target}", about="copy", number=copy.pk, reason=said.reason)
     if copy.mailbox is None or said.klass is None or not adds_something(said.klass, returns.classes_of(copy.pk)):

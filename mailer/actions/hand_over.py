@@ -16,17 +16,22 @@ from mailer.actions import steer_relay
 from mailer.actions.adopt_lists import is_adopted
 from mailer.actions.choose_relay import Chosen, Waiting, relay_for
 from mailer.actions.compose import copier
+from mailer.actions.face_restore import note_claim
 from mailer.actions.in_hand import Batch, Letter, MailingBatch
 from mailer.actions.keep_time import AuthorGone
 from mailer.actions.leave import Draw
 from mailer.actions.pause_mailing import pause
+from mailer.actions.pulse import Pulse
+from mailer.actions.replay_departures import departures_waiting, replay_departures
 from mailer.actions.send_notices import NoticeBatch
+from mailer.actions.watch_site import disk_is_low
 from mailer.core import letter as letters
 from mailer.core.batch import Copier
 from mailer.core.dkim import Signer
 from mailer.core.errors import MailerError
 from mailer.core.message import format_date
 from mailer.core.reply import Answer
+from mailer.core.watch import WorkerState
 from mailer.house import House
 from mailer.models import Mailing, site, steering
 from mailer.models.base import writing
@@ -38,6 +43,8 @@ from mailer.transport.pool import HandsOver
 FIRST, MOST = 50, 1000
 _CLAIM_SECONDS = 0.5
 LEASE = timedelta(minutes=15)
+#: How often, in seconds, the free space is looked at.
+_DISK_LOOK = 1.0
 #: How old, in seconds, a reading of `changes` may be.
 FRESH = 0.05
 #: How long, in seconds, an answer may wait to be written down, and an empty queue to be asked again.
@@ -62,6 +69,7 @@ class Sender:
     clock: Callable[[], datetime]
     ticks: Callable[[], float]
     draw: Draw
+    pulse: Pulse
     signers: Sequence[Signer] = ()
     stopping: Callable[[], bool] = lambda: False
     lease: timedelta = LEASE
@@ -81,15 +89,20 @@ class Sender:
     _answers: int = 0
     _rate: float = 0.0
     _last_mailing: int = 0
+    _disk_seen_at: float = -_DISK_LOOK
+    _disk_fault: str | None = None
     _date: tuple[int, str] = (0, "")
 
     def work(self) -> bool:
         """Hand over all that can be handed over now, one-off letters first; False when there was nothing to do."""
         self._asked_in_vain_at = self.ready_at = None
+        self.pulse.is_now(WorkerState.IDLE)
         self._turn()
+        self.pulse.beat(self.clock())
         if not self._batches:
             self.rest()
             return False
+        self.pulse.is_now(WorkerState.WORKING)
         try:
             while self._batches:
                 self._go_on()
@@ -152,6 +165,7 @@ class Sender:
         ticks = self.ticks()
         if ticks - self._read_at < FRESH:
             return
+        self._carry_out_departures()
         changes = site.current(site.Counter.CHANGES)
         self._read_at = self.ticks()
         for batch in self._batches:
@@ -160,6 +174,11 @@ class Sender:
                 batch.opening.clear()
             elif changes != batch.checked_to:
                 self._check_again(batch, changes)
+
+    def _carry_out_departures(self) -> None:
+        """Whoever left while the database was away is off before anything more is sent (U13)."""
+        if departures_waiting(self.house):
+            replay_departures(self.house, self.clock())
 
     def _check_again(self, batch: Batch, changes: int) -> None:
         try:
@@ -194,11 +213,12 @@ class Sender:
     def _turn(self) -> None:
         """Write down what was answered and claim what comes next: one wait for the disk."""
         self._measure()
+        self._carry_out_departures()
         trouble: tuple[Mailing, MailerError] | None = None
         claimed: list[Batch] = []
         with writing():
             freed = [place for batch in self._batches for place in batch.write_down()]
-            if not self.stopping() and self._runs_low:
+            if not self.stopping() and self._runs_low and self._has_disk():
                 self._must_be_adopted()
                 mailing = steering.next_to_send(self.clock(), after=self._last_mailing)
                 try:
@@ -209,6 +229,9 @@ class Sender:
                         raise
                     trouble = mailing, error
         self.journal.clear(freed)
+        if claimed:
+            # When it is durable and not before: the mirror must never be ahead of the database by itself.
+            note_claim(self.house, max(batch.number for batch in claimed))
         for batch in claimed:
             batch.enter()
         together = [batch for batch in (*claimed, *self._batches) if not batch.is_over]
@@ -220,6 +243,15 @@ class Sender:
             self._asked_in_vain_at = self._turned_at
         if trouble is not None:
             pause(trouble[0], self.clock(), f"It cannot be sent: {trouble[1]}")
+
+    def _has_disk(self) -> bool:
+        """Whether what is sent could be written down; looked at once a second."""
+        if self.ticks() - self._disk_seen_at >= _DISK_LOOK:
+            self._disk_seen_at = self.ticks()
+            self._disk_fault = disk_is_low(self.house)
+        if self._disk_fault:
+            self.pulse.is_now(WorkerState.WAITING, self._disk_fault)
+        return self._disk_fault is None
 
     def _must_be_adopted(self) -> None:
         if not is_adopted(self.house):
@@ -253,6 +285,7 @@ class Sender:
             if not priority:
                 self._wait(chosen.until)
                 steering.explain_waiting(chosen.reason)
+                self.pulse.is_now(WorkerState.WAITING, chosen.reason)
             return False
         if self._via is None or chosen.name != self._via.name:
             if any(batch.on_the_way or batch.waiting for batch in self._batches):
@@ -279,6 +312,9 @@ class Sender:
         """Letters a second since the last turn, smoothed."""
         now = self.ticks()
         span, self._turned_at = now - self._turned_at, now
+        if self._answers:
+            self.pulse.handed(self._answers, self.clock())
+        self.pulse.beat(self.clock())
         if self._answers and span > 0:
             fresh, self._answers = self._answers / span, 0
             self._rate = (self._rate + fresh) / 2 if self._rate else fresh

@@ -19,6 +19,7 @@ from mailer.actions.compose import DrawWord, compile_for, list_of, stream_of, wr
 from mailer.actions.leave import Draw
 from mailer.actions.pause_mailing import pause
 from mailer.actions.prepare_mailing import Ticks, Whom, check_everyone, make_deliveries, may_start
+from mailer.actions.replay_departures import replay_departures
 from mailer.core.audience import Rule
 from mailer.core.errors import MailerError
 from mailer.core.mailing import MailingState
@@ -38,6 +39,7 @@ def keep_time(
     house: House, *, now: datetime, draw: Draw, draw_word: DrawWord, ticks: Ticks = time.monotonic
 ) -> datetime | None:
     """Do all that is due; when something is due next (None: nothing is planned)."""
+    replay_departures(house, now)
     with writing():
         outbox.requeue_due(now)
         outbox.cancel_orphans(now)

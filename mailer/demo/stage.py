@@ -1,5 +1,6 @@
 """The demo's stage: site, mail server, cast, clock and sender. It is imported when Django is ready, not before."""
 
+import os
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,8 +10,10 @@ from django.conf import settings
 from django.core.management import call_command
 
 from mailer.actions.hand_over import Sender
+from mailer.actions.pulse import Pulse
 from mailer.actions.set_up import prepare_database
 from mailer.core.dkim import Signer
+from mailer.core.watch import SignOfLife
 from mailer.demo.clock import DemoClock
 from mailer.demo.people import Cast
 from mailer.demo.server import DemoServer
@@ -65,5 +68,6 @@ def _sender(house: House, clock: DemoClock) -> Sender:
         clock=clock.now,
         ticks=monotonic,
         draw=draw,
+        pulse=Pulse(SignOfLife("demo", "demo", os.getpid(), "", clock.now())),
         signers=signers,
     )

@@ -20,12 +20,14 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from django.db import DatabaseError, close_old_connections
 
+from mailer.actions.face_restore import note_changes, why_not
 from mailer.actions.fetch_reports import Vigil, poll
 from mailer.actions.forget_reports import forget_old_reports
 from mailer.actions.keep_time import keep_time
 from mailer.actions.let_go import let_go
 from mailer.actions.pulse import Pulse
 from mailer.actions.recover import recover
+from mailer.actions.replay_departures import forget_old_departures
 from mailer.actions.seal_ledger import seal_ledger
 from mailer.actions.tell_alarms import Teller
 from mailer.actions.watch_site import clock_is_off, follow_clock, follow_returns, watch_site
@@ -129,8 +131,9 @@ class Bell:
         self._guarded("sealing", lambda: seal_ledger(self.house, chance.now()))
 
     def forget(self) -> None:
-        """Let the octets of old reports go (standards B14)."""
+        """Let go of what has been kept for long enough: octets of old reports (standards B14), old departures."""
         self._guarded("forgetting old reports", lambda: forget_old_reports(self.house, chance.now()))
+        self._guarded("forgetting old departures", lambda: forget_old_departures(self.house, chance.now()))
 
     def fetch_reports(self) -> None:
         """Look where reports come back to, wait there for news, and look again at once when there are some."""
@@ -169,8 +172,9 @@ class Bell:
 
     def _keep_time(self) -> datetime | None:
         """Do what is due; with a clock that is wrong, nothing is."""
-        if self._look_at_clock():
+        if self._look_at_clock() or why_not(self.house) is not None:
             return None
+        note_changes(self.house)
         return keep_time(self.house, now=chance.now(), draw=chance.handle, draw_word=chance.word)
 
     def _look_at_clock(self) -> str | None:

@@ -18,10 +18,13 @@ from types import FrameType
 from django.db import DatabaseError, close_old_connections
 
 from mailer.actions.choose_relay import Chosen
+from mailer.actions.face_restore import may_send
 from mailer.actions.hand_over import Sender
+from mailer.actions.pulse import Pulse
 from mailer.actions.recover import recover
 from mailer.actions.use_relay import all_must_be_signed, signers_of
 from mailer.core.dkim import Signer
+from mailer.core.errors import MailerError
 from mailer.core.schedule import next_wake
 from mailer.house import House
 from mailer.transport.journal import Journal
@@ -37,6 +40,8 @@ LAST_LETTER = 10.0
 _NICE = 5
 #: How often a resting worker looks whether it is to stop.
 _GLANCE = 0.1
+#: How often one that may not send asks again.
+_LONG_GLANCE = 2.0
 
 Tell = Callable[[str, Mapping[str, object]], None]
 
@@ -73,6 +78,8 @@ class Worker:
     #: Set when there may be something to send.
     awake: threading.Event = field(default_factory=threading.Event)
     _patience: Patience = field(default_factory=Patience)
+    #: Why nothing may be sent, as it was last said.
+    _unfit: str | None = None
 
     def stop_on_signal(self, _signal: int, _frame: FrameType | None) -> None:
         """Begin to stop; a second signal changes nothing. No lock is taken: this thread may be holding it."""
@@ -83,31 +90,51 @@ class Worker:
     def run(self) -> int:
         """Ring and send until stopped."""
         bell = Bell(self.house, self.awake.set)
+        self._is_fit_to_send()
         bell.start()
         try:
             while not self.stopping:
-                self._work_under_one_name()
+                if self._is_fit_to_send():
+                    self._work_under_one_name(bell.pulse)
+                else:
+                    self._rest(_LONG_GLANCE)
         finally:
             bell.shut_down()
         return 0
 
-    def _work_under_one_name(self) -> None:
+    def _is_fit_to_send(self) -> bool:
+        """Whether this is the database that was sent from before, and not an older one or a copy (design.md 4)."""
+        try:
+            reason = may_send(self.house, chance.now())
+        except (DatabaseError, MailerError) as error:
+            reason = str(error)
+        if reason is not None and reason != self._unfit:
+            _LOG.error("nothing is sent: %s", reason)
+        self._unfit = reason
+        return reason is None
+
+    def _rest(self, seconds: float) -> None:
+        """Wait, unless told to stop."""
+        close_old_connections()
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends and not self.stopping:
+            time.sleep(_GLANCE)
+
+    def _work_under_one_name(self, pulse: Pulse) -> None:
         """Send until stopped, or until the database fails; in the end the journal holds only what is not settled."""
         try:
             recover(self.house, chance.now())
             journal = Journal(self.house.journals, chance.worker_name())
             try:
-                self._send(self._sender(journal))
+                self._send(self._sender(journal, pulse))
             finally:
                 journal.close()
         except DatabaseError as error:
             self._patience.failed()
             _LOG.error("the sender: the database: %s; tried again in %.1f s", error, self._patience.pause)
-            close_old_connections()
-            while self._patience.is_resting() and not self.stopping:
-                time.sleep(_GLANCE)
+            self._rest(self._patience.pause)
 
-    def _sender(self, journal: Journal) -> Sender:
+    def _sender(self, journal: Journal, pulse: Pulse) -> Sender:
         return Sender(
             self.house,
             journal,
@@ -115,6 +142,7 @@ class Worker:
             chance.now,
             _ticks,
             chance.handle,
+            pulse,
             self.signers,
             lambda: self.stopping,
         )

@@ -9,10 +9,12 @@ from mailer import reports
 from mailer.access import Actor
 from mailer.actions.hand_over import Sender
 from mailer.actions.keep_time import keep_time
+from mailer.actions.pulse import Pulse
 from mailer.actions.schedule_mailing import schedule
 from mailer.actions.write_issue import new_issue
 from mailer.core.dkim import Signer
 from mailer.core.envelope import Envelope
+from mailer.core.watch import SignOfLife
 from mailer.house import House
 from mailer.models import Copy, Delivery, Mailing
 from mailer.transport.journal import Journal
@@ -82,6 +84,7 @@ class Office:
             lambda: self.now,
             self.tick,
             self.draw.handle,
+            Pulse(SignOfLife(self.journal.worker, "host", 1, "", self.now)),
             self.signers,
         )
 

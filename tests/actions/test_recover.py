@@ -122,7 +122,9 @@ def test_a_report_does_not_invent_what_the_server_said(
 
 
 @pytest.mark.parametrize("nth", [1, 3, 6])
-@pytest.mark.parametrize("moment", ["claimed", "before the letter", "final dot", "answered", "before writing", "written"])
+@pytest.mark.parametrize(
+    "moment", ["claimed", "before the letter", "final dot", "answered", "before writing", "written"]
+)
 def test_killed_at_any_moment_nobody_gets_it_twice_and_nobody_is_forgotten(
     house: House, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, nth: int
 ) -> None:

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 from django.db import OperationalError
 
+from mailer.actions.pulse import Pulse
 from mailer.house import House
 from mailer.transport.journal import Journal, Mark, Marked
 from mailer.transport.memory import MemoryPool, MemoryRelay
 from mailer.worker import chance, process
 from mailer.worker.process import Worker
+
+PULSE = Pulse(chance.sign_of_life("w"))
 
 
 class BrokenSender:
@@ -37,11 +40,12 @@ def test_a_database_error_leaves_what_was_sent_in_the_journal_and_it_is_settled_
     monkeypatch.setattr(House, "journals", tmp_path)
     monkeypatch.setattr(process, "Sender", BrokenSender)
     monkeypatch.setattr(process, "close_old_connections", lambda: None)
+    monkeypatch.setattr(process, "may_send", lambda *_: None)
     monkeypatch.setattr(process, "recover", lambda *_: told.extend(left_behind(tmp_path)))
     monkeypatch.setattr(process.time, "sleep", lambda _: setattr(worker, "stopping", True))
-    worker._work_under_one_name()
+    worker._work_under_one_name(PULSE)
     assert told == [], "nobody had left anything behind at the start"
-    worker._work_under_one_name()
+    worker._work_under_one_name(PULSE)
     assert [remains.marked for remains in told] == [
         (Marked(7, 1, Mark.ACCEPTED), Marked(7, 2, Mark.UNTOUCHED)),
     ]
@@ -51,7 +55,7 @@ def test_a_lease_runs_on_while_the_machine_is_suspended(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clocks = {time.CLOCK_BOOTTIME: 3600.0, time.CLOCK_MONOTONIC: 1.0}
-    sender = Worker(house, MemoryPool(MemoryRelay()), ())._sender(Journal(tmp_path, "w"))
+    sender = Worker(house, MemoryPool(MemoryRelay()), ())._sender(Journal(tmp_path, "w"), PULSE)
     monkeypatch.setattr(process.time, "clock_gettime", clocks.__getitem__)
     assert sender.ticks() == 3600.0
 

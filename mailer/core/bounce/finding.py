@@ -23,7 +23,8 @@ class Kind(StrEnum):
 # The class of standards 3.2 says whose fault it is; the kind, whether the address is gone. Others are soft.
 KINDS: dict[Class, Kind] = {
     Class.HARD: Kind.HARD,
-    Class.INFORMATIONAL: Kind.NONE,
+    # Not delivered so far: a soft finding, as peers count it, which never counts against anybody (B2).
+    Class.INFORMATIONAL: Kind.SOFT,
     Class.SUCCESS: Kind.DELIVERED,
     Class.COMPLAINT: Kind.COMPLAINT,
 }
