@@ -25,6 +25,8 @@ def _database(config: Config) -> dict[str, Any]:
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
                 "timeout": 5,
             },
+            # To connect costs as much as a whole page. Not for long, so that a file that was put in its place is seen.
+            "CONN_MAX_AGE": 10,
         }
     return {
         "ENGINE": "django.db.backends.postgresql",
