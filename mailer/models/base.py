@@ -1,8 +1,9 @@
 """What every table here shares: a manager whose name is a warning, and the retrying write transaction."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from django.db import OperationalError, connection, models, transaction
@@ -10,6 +11,8 @@ from django.db import OperationalError, connection, models, transaction
 #: How long a writer tries to get SQLite's one write lock. PostgreSQL waits by itself.
 _PATIENCE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.001
+#: Rows of one INSERT: SQLite takes some thousands of values in a statement.
+_ROWS_AT_ONCE = 500
 
 
 class Table(models.Model):
@@ -68,13 +71,41 @@ def _begin(patience: float) -> "transaction.Atomic":
 
 
 def _set_busy_timeout(milliseconds: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"PRAGMA busy_timeout={milliseconds:d}")
+    connection.ensure_connection()
+    # Past Django's cursor, which would take ten times as long twice in every transaction.
+    connection.connection.execute(f"PRAGMA busy_timeout={milliseconds:d}")
 
 
 def _set_lock_timeout(seconds: float) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = {int(seconds * 1000):d}")
+
+
+def insert(model: type[models.Model], rows: Sequence[Mapping[str, object]]) -> list[int]:
+    """Add rows that all name the same fields, which must be all that the table wants; their ids, in this order.
+
+    What Django's own insert does without building it anew each time, which takes ten times as long as the database.
+    """
+    if not rows:
+        return []
+    head, fields, ending = _insertion(model, tuple(rows[0]))
+    added: list[int] = []
+    with connection.cursor() as cursor:
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            some = rows[start : start + _ROWS_AT_ONCE]
+            values = [field.get_db_prep_save(row[field.name], connection) for row in some for field in fields]
+            places = ", ".join([f"({', '.join(['%s'] * len(fields))})"] * len(some))
+            cursor.execute(f"{head} VALUES {places} {ending}", values)
+            added += [row[0] for row in cursor.fetchall()]
+    return added
+
+
+@cache
+def _insertion(model: type[models.Model], names: tuple[str, ...]) -> tuple[str, tuple[Any, ...], str]:
+    meta = model._meta
+    fields = tuple(meta.get_field(name) for name in names)
+    columns = ", ".join(field.column for field in fields)
+    return f"INSERT INTO {meta.db_table} ({columns})", fields, f"RETURNING {meta.pk.column}"  # type: ignore[union-attr]
 
 
 def one_of(name: str, field: str, values: Any) -> models.CheckConstraint:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from django.db import connection, models
 
-from mailer.models.base import Table
+from mailer.models.base import Table, insert
 from mailer.models.member import Member
 from mailer.models.site import Counter, bump
 
@@ -37,9 +37,7 @@ def begin_change() -> int:
 
 def name_touched(number: int, members: Iterable[int]) -> None:
     """Say whom a change is about, by member id; nobody, if there are none."""
-    ids = set(members)
-    rows = [Change(number=number, member_id=member) for member in ids] or [Change(number=number)]
-    Change.unscoped.bulk_create(rows, batch_size=500)
+    insert(Change, [{"number": number, "member": member} for member in set(members) or (None,)])
 
 
 def is_about_everyone(after: int, until: int) -> bool:

@@ -1,19 +1,31 @@
 """Writing the ledger: every line bumps `changes`, so writers stand in one order and the sender hears of it."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from mailer.core.audience import SubscriptionState
 from mailer.core.consent import GENESIS, Article9, Channel, Entry, Kind, PecrBasis, seal, state_after
+from mailer.models.base import insert
 from mailer.models.bounce import Event
+from mailer.models.changes import begin_change, name_touched
 from mailer.models.consent import ConsentEntry, ConsentEvidence, Seal, Subscription
 from mailer.models.member import Member
 from mailer.models.site import Counter, bump
+
+#: One line's part of `state_after`, and of `_word`: it is followed if it is later than what was followed so far; of two
+#: at the same moment a withdrawal.
+_FOLLOW = f"""INSERT INTO mailer_subscription AS followed (member_id, stream_id, state, entry_id, since)
+    VALUES (%s, %s, %s, %s, %s)
+    ON CONFLICT (member_id, stream_id) DO UPDATE
+    SET state = excluded.state, entry_id = excluded.entry_id, since = excluded.since
+    WHERE (excluded.since, excluded.state = '{SubscriptionState.LEFT}')
+        > (followed.since, followed.state = '{SubscriptionState.LEFT}')"""  # noqa: S608 - a word of our own
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,54 +40,54 @@ class Line:
 
 def append(added: Sequence[Line]) -> None:
     """Add lines and bring subscriptions up to what the ledger now says; call it inside `writing()`."""
-    bump(Counter.CHANGES)
-    rows = ConsentEntry.unscoped.bulk_create([_row(line.entry) for line in added], batch_size=500)
-    ConsentEvidence.unscoped.bulk_create(
+    if not added:
+        return
+    name_touched(begin_change(), [line.member.pk for line in added])
+    numbers = insert(ConsentEntry, [_columns(line.entry) for line in added])
+    insert(
+        ConsentEvidence,
         [
-            ConsentEvidence(entry=row, salt=line.salt, evidence=line.evidence)
-            for row, line in zip(rows, added, strict=True)
+            {"entry": number, "salt": line.salt, "evidence": line.evidence}
+            for number, line in zip(numbers, added, strict=True)
             if line.evidence
         ],
-        batch_size=500,
     )
-    _follow({line.member.subject: line.member for line in added}, {(r.subject, r.stream_id) for r in rows})
+    _follow(added, numbers)
 
 
-def _row(entry: Entry) -> ConsentEntry:
-    return ConsentEntry(
-        subject=entry.subject,
-        stream_id=entry.stream,
-        kind=entry.kind,
-        at=entry.at,
-        recorded_at=entry.recorded_at,
-        channel=entry.channel,
-        wording_id=entry.wording,
-        actor=entry.actor,
-        article9=entry.article9,
-        pecr=entry.pecr,
-        commitment=entry.commitment,
-        mailing_number=entry.mailing,
-        token_hash=entry.token_hash,
-    )
+def _columns(entry: Entry) -> dict[str, object]:
+    return {
+        "subject": entry.subject,
+        "stream": entry.stream,
+        "kind": entry.kind,
+        "at": entry.at,
+        "recorded_at": entry.recorded_at,
+        "channel": entry.channel,
+        "wording": entry.wording,
+        "actor": entry.actor,
+        "article9": entry.article9,
+        "pecr": entry.pecr,
+        "commitment": entry.commitment,
+        "mailing_number": entry.mailing,
+        "token_hash": entry.token_hash,
+    }
 
 
-def _follow(members: Mapping[str, Member], touched: set[tuple[str, int]]) -> None:
-    """Make the subscriptions of these subjects and streams say what their lines say."""
-    rows = ConsentEntry.unscoped.filter(subject__in=list(members)).order_by("subject", "stream", "pk")
-    following = []
-    for (subject, stream), group in groupby(rows, key=lambda row: (row.subject, row.stream_id)):
-        if (subject, stream) in touched:
-            state, basis = _word(list(group))
-            following.append(
-                Subscription(member=members[subject], stream_id=stream, state=state, entry=basis, since=basis.at)
-            )
-    Subscription.unscoped.bulk_create(
-        following,
-        batch_size=500,
-        update_conflicts=True,
-        unique_fields=["member", "stream"],
-        update_fields=["state", "entry", "since"],
-    )
+def _follow(added: Sequence[Line], numbers: Sequence[int]) -> None:
+    """Make the subscriptions that the lines are about say what these say, unless a later one is followed already."""
+    at = connection.ops.adapt_datetimefield_value
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            _FOLLOW,
+            [
+                (line.member.pk, line.entry.stream, _said(line.entry.kind), number, at(line.entry.at))
+                for number, line in zip(numbers, added, strict=True)
+            ],
+        )
+
+
+def _said(kind: Kind) -> SubscriptionState:
+    return SubscriptionState.LEFT if kind is Kind.WITHDRAWN else SubscriptionState.ACTIVE
 
 
 def _word(rows: Sequence[ConsentEntry]) -> tuple[SubscriptionState, ConsentEntry]:
@@ -142,7 +154,7 @@ def draw_salt() -> bytes:
 
 def seal_ledger(now: datetime) -> str:
     """Seal every line not yet in the chain as one batch; the head, to be written outside the database too."""
-    bump(Counter.CHANGES)
+    name_touched(begin_change(), [])
     last = Seal.unscoped.filter(chain=Seal.Chain.CONSENT).order_by("-last_row").first()
     head = last.head if last else GENESIS
     rows = list(ConsentEntry.unscoped.filter(pk__gt=last.last_row if last else 0).order_by("pk"))
@@ -181,12 +193,5 @@ def record(
     **details: object,
 ) -> None:
     """Add a line to the audit log; call it inside the transaction of what it tells."""
-    Event.unscoped.create(
-        at=now,
-        actor=actor,
-        verb=verb,
-        subject_type=about,
-        subject_id=str(number),
-        region=region,
-        details=details,
-    )
+    line = {"at": now, "actor": actor, "verb": verb, "subject_type": about, "subject_id": str(number)}
+    insert(Event, [{**line, "region": region, "details": details}])
