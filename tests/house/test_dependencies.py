@@ -50,7 +50,7 @@ def _is_known(line: str, known: set[str | None]) -> bool:
 
 def names(requirements: list[str]) -> set[str]:
     found = (re.match(_NAME, requirement) for requirement in requirements)
-    return {match[0].lower().replace("_", "-") for match in found if match}
+    return {re.sub(r"[-_.]+", "-", match[0]).lower() for match in found if match}
 
 
 def licence(package: str) -> str:
