@@ -5,21 +5,21 @@ handle names its copy, and through it a fixed set: the members who rode on it, a
 older database was restored the copy may be unknown; then the line itself says whom it named.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mailer.access import THE_READER
 from mailer.actions.take_back import take_back
-from mailer.core.consent import Article9, Channel, Entry, Kind, PecrBasis
+from mailer.core.consent import Channel, Entry, Kind
 from mailer.core.departing import Act, Departure, Extent, Person
 from mailer.core.token import Purpose
 from mailer.house import House
-from mailer.models import ConsentEntry, Member, Notice, SuppressionReason, departing, departure
-from mailer.models.departure import CopyNamed
+from mailer.models import Member, Notice, SuppressionReason, departing, departure
+from mailer.models.changes import begin_change, name_touched
+from mailer.models.departure import Active, CopyNamed
 from mailer.models.ledger import Line, append, record
 from mailer.models.outbox import unsigned
-from mailer.models.site import Counter, bump
 
 #: How long the button on the page after leaving works, and the links in a household's farewell letter.
 PAGE_UNDO = timedelta(minutes=30)
@@ -90,7 +90,7 @@ def _leave(house: House, what: Departure, now: datetime, named: Named | None) ->
     members, missing = (named.members, ()) if named else _those_named(what)
     # Parallel clicks stand in one order here: the second finds nothing left to do (U7).
     departing.hold(members)
-    departed = [gone for member in members if (gone := _take_off(member, case)) is not None]
+    departed = _take_off(members, case)
     if named is None:
         _wait_for(what, missing)
     _offer_ways_back(house, case, departed)
@@ -119,56 +119,68 @@ def take_up(what: Departure, now: datetime) -> int:
     members, missing = _those_named(what)
     if not members:
         return 0
-    taken = sum(_take_off(member, _Case(what, None, now)) is not None for member in members)
+    taken = len(_take_off(members, _Case(what, None, now)))
     departing.take_up(what.seed)
     if missing:
         _wait_for(what, missing)
     return taken
 
 
-def _take_off(member: Member, case: _Case) -> _Departed | None:
+def _take_off(members: Sequence[Member], case: _Case) -> list[_Departed]:
+    """Those of the members for whom it changes something."""
+    everything = case.what.extent is Extent.EVERYTHING
+    # Carried out later than it was asked for: a consent that was given since is none of its business.
+    until = case.what.at if case.what.at < case.now else None
+    active = departure.active(members, None if everything else case.streams, until)
+    left = {member.pk: [each for each in active if each.member == member.pk] for member in members}
+    append([Line(member, _withdrawal(member, each, case)) for member in members for each in left[member.pk]])
+    suppressed = _suppress(members, case) if everything else frozenset()
+    departed = [
+        _Departed(member, tuple(each.stream for each in left[member.pk]), member.pk in suppressed)
+        for member in members
+        if left[member.pk] or member.pk in suppressed
+    ]
+    for gone in departed:
+        _record(gone, case)
+    return departed
+
+
+def _suppress(members: Sequence[Member], case: _Case) -> Set[int]:
+    """Never write to them again; the ids of those for whom that is new."""
+    number = begin_change()
+    fresh = [m for m in members if departure.suppress_person(m, SuppressionReason.LEFT_ALL, case.what.at)]
+    name_touched(number, departure.members_known_by(member.person_hash for member in fresh))
+    return {member.pk for member in fresh}
+
+
+def _record(gone: _Departed, case: _Case) -> None:
     what = case.what
-    subscriptions = departure.active(member, None if what.extent is Extent.EVERYTHING else case.streams)
-    if what.at < case.now:
-        # Carried out later than it was asked for: a consent that was given since is none of its business.
-        subscriptions = [each for each in subscriptions if each.since <= what.at]
-    if subscriptions:
-        append([Line(member, _withdrawal(member, each.entry, case)) for each in subscriptions])
-    suppressed = what.extent is Extent.EVERYTHING and departure.suppress_person(
-        member, SuppressionReason.LEFT_ALL, what.at
-    )
-    if not subscriptions and not suppressed:
-        return None
-    if not subscriptions:
-        bump(Counter.CHANGES)  # a line of the ledger does so by itself
-    numbers = tuple(each.stream_id for each in subscriptions)
     record(
         case.now,
         THE_READER.reference,
         "left",
         about="member",
-        number=unsigned(member.handle),
+        number=unsigned(gone.member.handle),
         extent=what.extent,
         channel=what.channel,
-        streams=numbers,
+        streams=gone.streams,
         mailing=case.mailing,
         token_hash=what.token_hash,
         asked_at=what.at.isoformat(),
     )
-    return _Departed(member, numbers, suppressed)
 
 
-def _withdrawal(member: Member, basis: ConsentEntry, case: _Case) -> Entry:
+def _withdrawal(member: Member, basis: Active, case: _Case) -> Entry:
     return Entry(
         subject=member.subject,
-        stream=basis.stream_id,
+        stream=basis.stream,
         kind=Kind.WITHDRAWN,
         at=case.what.at,
         recorded_at=case.now,
         channel=case.what.channel,
         actor=THE_READER.reference,
-        article9=Article9(basis.article9),
-        pecr=PecrBasis(basis.pecr),
+        article9=basis.article9,
+        pecr=basis.pecr,
         mailing=case.mailing,
         token_hash=case.what.token_hash,
     )

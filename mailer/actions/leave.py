@@ -110,17 +110,16 @@ def leave(house: House, token: str, extent: Extent, channel: Channel, *, now: da
 def _has_something_to_do(what: Departure, named: Named) -> bool:
     """Whether anybody on the copy is still on what is left; a second click is answered without a trace."""
     if what.extent is Extent.THIS:
-        return departure.anything_active(named.members, named.copy.streams)
+        return bool(departure.active(named.members, named.copy.streams))
     hashes = {member.person_hash for member in named.members if member.person_hash}
-    return departure.anything_active(named.members, None) or bool(hashes - departure.suppressed_among(hashes))
+    return bool(departure.active(named.members, None) or hashes - departure.suppressed_among(hashes))
 
 
 def _answer(house: House, what: Departure, title: str) -> Left:
     """What came of it, whoever carried it out: a sender may have been quicker than the page."""
     if what.channel is not Channel.PAGE:
         return Left(title, changed=True)
-    offered = departure.offer_named(way_back(what)) is not None
-    undo = house.tokens.sign(Purpose.UNDO, way_back(what)) if offered else ""
+    undo = house.tokens.sign(Purpose.UNDO, way_back(what)) if departure.has_offer(way_back(what)) else ""
     return Left(title, changed=True, undo=undo, farewell=departure.has_notice(farewell(what)))
 
 

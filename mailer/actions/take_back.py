@@ -6,15 +6,16 @@ from mailer.access import THE_READER
 from mailer.core.consent import Article9, Entry, Kind, PecrBasis, commitment
 from mailer.core.departing import Departure
 from mailer.models import Member, departure
+from mailer.models.changes import begin_change, name_touched
 from mailer.models.ledger import Line, append, draw_salt, record
 from mailer.models.outbox import unsigned
-from mailer.models.site import Counter, bump
 
 
 def take_back(what: Departure, now: datetime) -> bool:
     """Restore what was left, if the offer stood when it was taken. Call it inside `writing()`."""
-    bump(Counter.CHANGES)
+    number = begin_change()
     offer = departure.offer_named(what.handle)
+    name_touched(number, [offer.member.pk] if offer else [])
     if offer is None or offer.ends_at <= what.at or not departure.use_offer(offer, what.at):
         return False
     for stream in offer.streams:

@@ -102,10 +102,10 @@ def insert(model: type[models.Model], rows: Sequence[Mapping[str, object]]) -> l
 
 @cache
 def _insertion(model: type[models.Model], names: tuple[str, ...]) -> tuple[str, tuple[Any, ...], str]:
-    meta = model._meta
+    meta: Any = model._meta  # noqa: SLF001 - Django's public name for it
     fields = tuple(meta.get_field(name) for name in names)
     columns = ", ".join(field.column for field in fields)
-    return f"INSERT INTO {meta.db_table} ({columns})", fields, f"RETURNING {meta.pk.column}"  # type: ignore[union-attr]
+    return f"INSERT INTO {meta.db_table} ({columns})", fields, f"RETURNING {meta.pk.column}"
 
 
 def one_of(name: str, field: str, values: Any) -> models.CheckConstraint:

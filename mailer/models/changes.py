@@ -13,6 +13,10 @@ from mailer.models.base import Table, insert
 from mailer.models.member import Member
 from mailer.models.site import Counter, bump
 
+_RIDES = """SELECT DISTINCT d.copy_id FROM mailer_delivery d
+    WHERE d.copy_id IN ({copies}) AND d.outcome = 'carried'
+        AND EXISTS (SELECT 1 FROM mailer_change c WHERE c.member_id = d.member_id AND c.number > %s)"""
+
 
 class Change(Table):
     """One member touched by the change of this number; without a member: a change that is about nobody."""
@@ -57,11 +61,8 @@ def touched_on(copy_ids: Iterable[int], after: int) -> list[int]:
     ids = list(copy_ids)
     if not ids:
         return []
-    rides = "SELECT DISTINCT d.copy_id FROM mailer_delivery d WHERE d.copy_id IN ({}) AND d.outcome = 'carried'" + (
-        " AND EXISTS (SELECT 1 FROM mailer_change c WHERE c.member_id = d.member_id AND c.number > %s)"
-    )
     with connection.cursor() as cursor:
-        cursor.execute(rides.format(", ".join(map(str, map(int, ids)))), [after])
+        cursor.execute(_RIDES.format(copies=", ".join(map(str, map(int, ids)))), [after])
         return [row[0] for row in cursor.fetchall()]
 
 

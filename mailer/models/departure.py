@@ -1,14 +1,18 @@
 """What leaving touches: the copy a link names, who rode on it, their subscriptions, and the offers to undo."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import QuerySet
+from django.db import connection
 
 from mailer.core.audience import AllowList, SubscriptionState
-from mailer.models.consent import ConsentEntry, Subscription, Suppression, SuppressionKind, SuppressionReason
-from mailer.models.copy import Copy, Delivery, Notice, Undo
+from mailer.core.consent import Article9, PecrBasis
+from mailer.models.base import insert
+from mailer.models.consent import ConsentEntry, Suppression, SuppressionKind, SuppressionReason
+from mailer.models.copy import Notice, Undo
 from mailer.models.member import Deliverability, Mailbox, Member
 from mailer.models.outbox import signed
 
@@ -25,20 +29,39 @@ class CopyNamed:
     region: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A subscription that is active, with the basis that its line of the ledger names."""
+
+    member: int
+    stream: int
+    article9: Article9
+    pecr: PecrBasis
+
+
+#: In plain SQL what every leave asks: to have Django build it anew each time takes ten times as long as the answer.
+_COPY = """SELECT c.id, c.mailbox_id, c.mailing_id, m.rule, l.slug, r.name FROM mailer_copy c
+    JOIN mailer_mailing m ON m.id = c.mailing_id JOIN mailer_issue i ON i.id = m.issue_id
+    JOIN mailer_mailinglist l ON l.number = i.mailing_list_id LEFT JOIN mailer_region r ON r.number = m.region_id
+    WHERE c.handle = %s"""
+_RIDERS = """SELECT m.id, m.handle, m.subject, m.name, m.person_hash FROM mailer_delivery d
+    JOIN mailer_member m ON m.id = d.member_id WHERE d.copy_id = %s ORDER BY m.id"""
+_ACTIVE = f"""SELECT s.member_id, s.stream_id, e.article9, e.pecr FROM mailer_subscription s
+    JOIN mailer_consententry e ON e.id = s.entry_id
+    WHERE s.state = '{SubscriptionState.ACTIVE}' AND s.member_id IN ({{members}})"""  # noqa: S608 - a word of our own
+
+
 def copy_named(handle: int) -> CopyNamed | None:
     """The copy of a token's handle."""
-    rows = Copy.unscoped.filter(handle=signed(handle)).values_list(
-        "pk", "mailbox", "mailing", "mailing__rule", "mailing__issue__mailing_list__slug", "mailing__region__name"
-    )
-    for pk, mailbox, mailing, rule, slug, region in rows:
-        return CopyNamed(pk, mailbox, mailing, tuple(map(int, rule["streams"])), slug, region)
+    for pk, mailbox, mailing, rule, slug, region in _rows(_COPY, [signed(handle)]):
+        return CopyNamed(pk, mailbox, mailing, tuple(map(int, json.loads(rule)["streams"])), slug, region)
     return None
 
 
 def riders(copy: CopyNamed) -> list[Member]:
     """Everyone the copy was made for and who is still known, whether or not they have left since."""
-    rides = Delivery.unscoped.filter(copy=copy.pk, member__isnull=False).order_by("member")
-    return [ride.member for ride in rides.select_related("member").only("member")]
+    fields = ("id", "handle", "subject", "name", "person_hash")
+    return [Member.from_db(connection.alias, fields, row) for row in _rows(_RIDERS, [copy.pk])]
 
 
 def mailbox_of(copy: CopyNamed) -> Mailbox | None:
@@ -47,19 +70,26 @@ def mailbox_of(copy: CopyNamed) -> Mailbox | None:
     return found
 
 
-def active(member: Member, streams: Iterable[int] | None) -> list[Subscription]:
-    """The member's active subscriptions to these streams, or to all."""
-    return list(_active([member], streams).select_related("entry").order_by("stream"))
+def active(members: Iterable[Member], streams: Iterable[int] | None, until: datetime | None = None) -> list[Active]:
+    """What these members are on of these streams, or of all, and have been since `until` at the latest."""
+    sql, values = _ACTIVE.format(members=_numbers(member.pk for member in members)), []
+    if streams is not None:
+        sql += f" AND s.stream_id IN ({_numbers(streams)})"
+    if until is not None:
+        sql, values = f"{sql} AND s.since <= %s", [connection.ops.adapt_datetimefield_value(until)]
+    rows = _rows(f"{sql} ORDER BY s.stream_id", values)
+    return [Active(member, stream, Article9(article9), PecrBasis(pecr)) for member, stream, article9, pecr in rows]
 
 
-def anything_active(members: Iterable[Member], streams: Iterable[int] | None) -> bool:
-    """Whether one of them has an active subscription to these streams, or to any."""
-    return bool(_active(members, streams).exists())
+def _numbers(numbers: Iterable[int]) -> str:
+    """As a list in SQL, which may not be empty."""
+    return ", ".join(map(str, map(int, numbers))) or "NULL"
 
 
-def _active(members: Iterable[Member], streams: Iterable[int] | None) -> QuerySet[Subscription]:
-    rows: QuerySet[Subscription] = Subscription.unscoped.filter(member__in=members, state=SubscriptionState.ACTIVE)
-    return rows if streams is None else rows.filter(stream__in=list(streams))
+def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return list(cursor.fetchall())
 
 
 def suppress_person(member: Member, reason: SuppressionReason, now: datetime) -> bool:
@@ -83,9 +113,19 @@ def suppressed_among(hashes: Iterable[str]) -> set[str]:
     return set(rows.values_list("hash", flat=True))
 
 
+def members_known_by(hashes: Iterable[str]) -> list[int]:
+    """Whom suppressing these people touches: several members may have one name and one mailbox."""
+    return list(Member.unscoped.filter(person_hash__in=list(hashes)).values_list("pk", flat=True))
+
+
 def has_notice(handle: int) -> bool:
     """Whether a one-off letter with this handle was queued."""
-    return bool(Notice.unscoped.filter(handle=signed(handle)).exists())
+    return bool(_rows("SELECT 1 FROM mailer_notice WHERE handle = %s", [signed(handle)]))
+
+
+def has_offer(handle: int) -> bool:
+    """Whether an offer to undo with this handle was made."""
+    return bool(_rows("SELECT 1 FROM mailer_undo WHERE handle = %s", [signed(handle)]))
 
 
 def suppress_mailbox(mailbox_id: int, reason: SuppressionReason, now: datetime) -> bool:
@@ -117,13 +157,8 @@ def offer_undo(
     handle: int, member: Member, streams: Iterable[int], *, lifts_suppression: bool, ends_at: datetime
 ) -> None:
     """Keep an offer that a token with this handle names."""
-    Undo.unscoped.create(
-        handle=signed(handle),
-        member=member,
-        streams=list(streams),
-        lifts_suppression=lifts_suppression,
-        ends_at=ends_at,
-    )
+    offer = {"handle": signed(handle), "member": member.pk, "streams": list(streams), "ends_at": ends_at}
+    insert(Undo, [{**offer, "lifts_suppression": lifts_suppression, "used_at": None}])
 
 
 def offer_named(handle: int) -> Undo | None:
