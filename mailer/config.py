@@ -270,7 +270,7 @@ class Sending:
     give_up_hours: int = field(default=96, metadata=_of(whole(1, 240)))
     uncertain: Uncertain = field(default=Uncertain.KEEP, metadata=_of(UNCERTAIN))
     quiet_hours: QuietHours = field(default=NO_QUIET_HOURS, metadata=_of(QUIET))
-    #: Sending processes of `mailer run`; 0: as many as signing and encrypting keep busy.
+    #: Sending processes of `mailer run`; 0: one for each core, four at most.
     workers: int = field(default=0, metadata=_of(whole(0, 64)))
 
 

@@ -91,7 +91,7 @@ class Sender:
     _last_mailing: int = 0
     _disk_seen_at: float = -_DISK_LOOK
     _disk_fault: str | None = None
-    _date: tuple[int, str] = (0, "")
+    _date: tuple[datetime | None, str] = (None, "")
 
     def work(self) -> bool:
         """Hand over all that can be handed over now, one-off letters first; False when there was nothing to do."""
@@ -120,9 +120,11 @@ class Sender:
         via = self._via
         assert via is not None  # noqa: S101 - nothing is claimed before a relay is chosen
         wire = self._wires[via.name]
-        for letter, answer in wire.step(FRESH, self._next):
+        ended = wire.step(FRESH, self._next)
+        now = self.clock()
+        for letter, answer in ended:
             assert isinstance(letter, Letter)  # noqa: S101 - the wire gives back what it was given
-            letter.batch.heard(letter.claimed, answer)
+            letter.batch.heard(letter.claimed, answer, now)
             if answer is not None:
                 self._answers += 1
                 self._heard(via, answer)
@@ -328,7 +330,7 @@ class Sender:
         for wire in self._wires.values():
             for letter, answer in wire.drop():
                 assert isinstance(letter, Letter)  # noqa: S101 - as above
-                letter.batch.heard(letter.claimed, answer)
+                letter.batch.heard(letter.claimed, answer, self.clock())
         self._write_all_down()
 
     def _write_all_down(self) -> None:
@@ -354,8 +356,7 @@ class Sender:
 
     def date_now(self) -> str:
         """The Date of letters handed over now; all of one second share it."""
-        now = self.clock()
-        second = int(now.timestamp())
-        if self._date[0] != second:
-            self._date = second, format_date(now.astimezone(self.house.zone))
+        now = self.clock().replace(microsecond=0)
+        if self._date[0] != now:
+            self._date = now, format_date(now.astimezone(self.house.zone))
         return self._date[1]

@@ -94,7 +94,7 @@ class Batch(ABC):
             try:
                 letter = Letter(self, claimed, self.envelope(claimed))
             except MailerError as error:
-                self._decide(claimed, not_sent(error))
+                self._decide(claimed, not_sent(error), self.sender.clock())
                 continue
             self.opening[claimed.copy] = claimed
             return letter
@@ -122,7 +122,7 @@ class Batch(ABC):
     def _those(self, numbers: Iterable[int]) -> list[Claimed]:
         return [self._held[number] for number in numbers if number in self._held]
 
-    def heard(self, claimed: Claimed, answer: Answer | None) -> None:
+    def heard(self, claimed: Claimed, answer: Answer | None, now: datetime) -> None:
         """What became of a letter; None: it was not tried."""
         number = claimed.copy
         self.opening.pop(number, None)
@@ -131,14 +131,14 @@ class Batch(ABC):
             self.sender.journal.mark(self.places[number], Mark.UNTOUCHED)
             self.untouched.add(number)
         else:
-            self._decide(claimed, answer)
+            self._decide(claimed, answer, now)
 
-    def _decide(self, claimed: Claimed, answer: Answer) -> None:
+    def _decide(self, claimed: Claimed, answer: Answer, now: datetime) -> None:
         if answer.reply is not None:
             self.sender.journal.mark(self.places[claimed.copy], _MARKS[answer.reply.code // 100])
         elif not answer.final_dot_written:
             self.sender.journal.mark(self.places[claimed.copy], Mark.UNTOUCHED)
-        self.answered.append(Settled(claimed, answer, judge(answer), self.sender.clock()))
+        self.answered.append(Settled(claimed, answer, judge(answer), now))
 
     def abandon(self) -> None:
         """Send nothing more of it: what is not on its way goes back."""
@@ -280,8 +280,8 @@ class MailingBatch(Batch):
     def envelope(self, claimed: Claimed) -> Envelope:
         """The letter as octets that its maker vouches for (core.batch)."""
         path, payload = self._made.letter(self._order[claimed.copy], self.sender.date_now())
-        address = claimed.address
-        return Envelope(path.decode(), address, payload, smtputf8=not address.isascii(), is_fit=address.isascii())
+        is_ascii = claimed.address.isascii()
+        return Envelope(path.decode(), claimed.address, payload, smtputf8=not is_ascii, is_fit=is_ascii)
 
     def settle(self, results: Sequence[Settled]) -> None:
         number, held = self.mailing.pk, self.sender.held_in_a_row

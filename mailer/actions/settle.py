@@ -1,8 +1,8 @@
 """Writing down what the relay answered, and what follows from it for copy, mailbox and mailing."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from mailer.access import THE_CLOCK
 from mailer.actions import hold_back
@@ -25,8 +25,7 @@ _TOO_MANY_HELD = 3
 _QUOTA_RENEWS = timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """One copy, what its answer means, and when that was known."""
 
     copy: Claimed

@@ -16,7 +16,7 @@ from mailer.commands.proxies import TrustedProxies
 from mailer.commands.supervisor import Child, Supervisor
 from mailer.commands.watchman import Watchman
 from mailer.config import Config
-from mailer.core.configkind import Tls, is_loopback
+from mailer.core.configkind import is_loopback
 from mailer.core.errors import MailerError
 
 _THREADS = 8
@@ -70,11 +70,8 @@ def run(desk: Desk, *, listen: str | None) -> int:
 
 
 def workers_of(config: Config, cores: int) -> int:
-    """How many sending processes: to sign and to encrypt keeps a core busy, all else one process does for two."""
-    works_hard = bool(config.dkim.keys) or any(
-        relay.tls is not Tls.NONE for relay in (config.smtp, *config.smtp.others)
-    )
-    return config.sending.workers or (min(cores, _MOST_WORKERS) if works_hard else 1)
+    """How many sending processes: one for each core, unless somebody said otherwise."""
+    return config.sending.workers or min(cores, _MOST_WORKERS)
 
 
 def _place(config: Config, listen: str | None) -> tuple[str, int]:

@@ -4,8 +4,8 @@ A **copy** is what goes over the wire: one mailing, one mailbox. A **delivery** 
 rides on a copy (`carried`) the copy's state is its outcome.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from mailer.core.reply import Answer, Reply, Step
 from mailer.core.states import Machine, Transition
@@ -92,8 +92,7 @@ _NOT_THE_MEMBERS = frozenset({Class.POLICY, Class.QUOTA, Class.MESSAGE, Class.SE
 _NEEDS_SMTPUTF8 = "5.6.7"
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """The new state of a copy, and the class of the reply that decided it (None: no reply came)."""
 
     state: CopyState

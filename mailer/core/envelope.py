@@ -1,10 +1,9 @@
 """What goes over the wire: one reverse-path, one recipient, one message (RFC 5321 section 2.3.1, standards F18)."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """One SMTP transaction.
 
     `sender` is the signed return path, `recipient` the stored address octet for octet, both ``local@domain``

@@ -174,7 +174,8 @@ def mark_accepted(rows: Sequence[Acceptance], worker: str) -> None:
     """
     if not rows:
         return
-    values = [(row.copy, _moment(row.at), row.code, row.status, row.text[:500]) for row in rows]
+    moments = {at: _moment(at) for at in {row.at for row in rows}}
+    values = [(row.copy, moments[row.at], row.code, row.status, row.text[:500]) for row in rows]
     # The plus keeps SQLite from looking for these in an index: each row is found by its id.
     plus = "" if connection.vendor == "postgresql" else "+"
     with connection.cursor() as cursor:
