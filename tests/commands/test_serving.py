@@ -69,6 +69,7 @@ def events(process: "subprocess.Popen[str]") -> Iterator[dict[str, Any]]:
 
 
 def test_a_child_that_dies_is_started_again_and_a_signal_ends_all(site: Site) -> None:
+    site.set("sending", workers="1")
     with site.running("run", "--listen", "127.0.0.1:0", "--json") as process:
         said, pids, ended = events(process), {"web": 0, "worker": 0}, []
         for event in said:
