@@ -16,26 +16,21 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from mailer.core.address import AddressError
 from mailer.core.envelope import Envelope
-from mailer.core.reply import Answer, Capabilities, ProtocolError, Reply, ReplyReader, Step, parse
-from mailer.transport.payload import PayloadRefused, check_envelope, dot_stuffed
+from mailer.core.reply import Answer, Capabilities, ProtocolError, Reply, ReplyReader, Step
+from mailer.transport.outgoing import Outgoing
+from mailer.transport.payload import dot_stuffed
 from mailer.transport.relay import Timeouts
+from mailer.transport.transaction import mail_from, rcpt_to, refusal_of_ours
 
-_NEEDS_SMTPUTF8 = parse(b"553 5.6.7 Not sent: this address needs SMTPUTF8, which the relay does not offer\r\n")
-_NEEDS_8BITMIME = parse(b"554 5.6.3 Not sent: this letter needs 8BITMIME, which the relay does not offer\r\n")
-_TOO_LARGE = parse(b"552 5.3.4 Not sent: this letter is larger than the relay takes\r\n")
-
-#: A letter over this is written without its final dot first, so that a server that says no in between is heard.
-_ONE_WRITE = 256 * 1024
-#: One TLS record: what may be on its way although the socket has not taken it yet.
-_RECORD = 16 * 1024
-_DOT = b".\r\n"
 _WANTED = {Step.RSET: b"2", Step.MAIL: b"2", Step.RCPT: b"2", Step.DATA: b"3"}
-
-# Replies are short. One buffer for all: a new one for each would cost an mmap and a munmap (performance.md section 2).
-_BUFFER = bytearray(16 * 1024)
-_VIEW = memoryview(_BUFFER)
+#: Before either is answered the server has been told of no letter.
+_BETWEEN_LETTERS = (Step.RSET, Step.MAIL)
+#: Replies are short. A larger buffer would cost an mmap and a munmap each (performance.md section 2).
+_READ = 4096
+_HUNG_UP = "The server hung up."
+_ENDED = "The server ended the session."
+_OUT_OF_TURN = "The server spoke out of turn."
 
 
 class Parcel(Protocol):
@@ -78,10 +73,13 @@ class Lane:
         sock.setblocking(False)
         self.socket = sock
         self.capabilities = capabilities
+        self.ticks = ticks
         self.is_open = True
         self.ended_because = ""
+        self.was_closed_by_us = False
+        #: Letters begun, and letters of which the server decided something: a 421 decides nothing.
         self.letters = 0
-        self.accepted = 0
+        self.decided = 0
         #: How many it may carry; 0 is no end.
         self.most_letters = 0
         #: For the owner: whether it has been told when the socket takes octets again.
@@ -90,51 +88,53 @@ class Lane:
         self.deadline = float("inf")
         self._reader = reader
         self._timeouts = timeouts
-        self.ticks = ticks
+        self._out = Outgoing(sock)
+        # One for all lanes would be shared with other threads; one for each reply would have to be made.
+        self._buffer = bytearray(_READ)
+        self._view = memoryview(self._buffer)
+        self._secure = sock if isinstance(sock, ssl.SSLSocket) else None
         self._expected: deque[tuple[Step, Parcel | None]] = deque()
         self._unsaid: deque[tuple[Step, bytes, Parcel]] = deque()
-        self._writing: list[memoryview] = []
         self._refusal: Answer | None = None
         self._must_reset = False
-        self._content: Parcel | None = None
-        self._tail = b""
-        self._unwritten = 0
-        self._dot_is_held = False
+        #: In words, how the connection ended; there may be replies that came before.
+        self._gone: str | None = None
 
     @property
     def is_idle(self) -> bool:
         """Whether it could begin a letter."""
-        return self.is_open and not (self._expected or self._unsaid or self._writing)
+        return self.is_open and not (self._expected or self._unsaid or self._out.waits)
 
     @property
-    def _is_in_content(self) -> bool:
-        """Whether the server cannot have a whole letter yet, since we still hold its final dot."""
-        return self._content is not None and self._unwritten > 0
+    def is_spent(self) -> bool:
+        """Whether it has carried as many letters as it may."""
+        return 0 < self.most_letters <= self.letters
 
     @property
     def is_writing(self) -> bool:
         """Whether octets wait for the socket to take them."""
-        return bool(self._writing)
+        return self._out.waits
 
     def pull(self, source: Source) -> bool:
         """Begin a letter if it is idle; whether it did."""
-        if not self.is_idle or (parcel := self._next(source)) is None:
+        if not self.is_idle:
             return False
-        self._say(self._opening(parcel))
+        if not self._reader.empty:  # the rest of it would be taken for an answer
+            self._lose(_OUT_OF_TURN)
+            return False
+        if (parcel := self._next(source)) is None:
+            return False
+        self._out.say(self._opening(parcel))
         self._write()
         self._set_deadline()
         return True
 
     def read(self, source: Source) -> None:
         """The socket has something: take it in, and go on as far as the replies allow."""
-        lost = self._receive()
-        try:
-            heard = self._hear(source)
-        except ProtocolError as error:
-            self._lose(str(error))
-            return
-        if lost is not None and self.is_open:
-            self._lose(lost)
+        self._receive()
+        heard = self._hear(source)
+        if self._gone is not None:
+            self._lose(self._gone)
         if heard:  # a reply that drips does not extend its time
             self._set_deadline()
 
@@ -157,40 +157,27 @@ class Lane:
     def close(self) -> None:
         """Let go of the socket; whoever was on the way is in `ended`."""
         if self.is_open:
+            self.was_closed_by_us = True
             self._lose("We closed the connection.")
 
     # --- beginning a letter
 
     def _next(self, source: Source) -> Parcel | None:
         """The next letter that this server may be shown; what it may not be shown is answered here."""
-        if 0 < self.most_letters <= self.letters:
+        if self.is_spent:
             return None
         while (parcel := source()) is not None:
-            reply = self._refusal_of_ours(parcel.envelope)
+            reply = refusal_of_ours(parcel.envelope, self.capabilities)
             if reply is None:
                 self.letters += 1
                 return parcel
             self.ended.append(Ended(parcel, Answer(Step.MAIL, reply, final_dot_written=False)))
         return None
 
-    def _refusal_of_ours(self, envelope: Envelope) -> Reply | None:
-        if not envelope.is_fit:
-            try:
-                check_envelope(envelope)
-            except (PayloadRefused, AddressError) as error:
-                return Reply(554, "5.6.0", f"Not sent: {error}")
-        if envelope.smtputf8 and not self.capabilities.smtputf8:
-            return _NEEDS_SMTPUTF8
-        if not (self.capabilities.eight_bit_mime or envelope.is_fit or envelope.payload.isascii()):
-            return _NEEDS_8BITMIME
-        if 0 < (self.capabilities.size or 0) < len(envelope.payload):
-            return _TOO_LARGE
-        return None
-
     def _opening(self, parcel: Parcel) -> bytes:
         """What begins a letter, all of it or its first line; the rest waits for the replies."""
         envelope = parcel.envelope
-        mail, rcpt = self._mail_from(envelope), f"RCPT TO:<{envelope.recipient}>\r\n".encode()
+        mail, rcpt = mail_from(envelope, self.capabilities), rcpt_to(envelope)
         reset, self._must_reset = self._must_reset, False
         if self.capabilities.pipelining:
             if reset:
@@ -200,42 +187,45 @@ class Lane:
         if reset:
             self._unsaid.append((Step.RSET, b"RSET\r\n", parcel))
         self._unsaid += ((Step.MAIL, mail, parcel), (Step.RCPT, rcpt, parcel), (Step.DATA, b"DATA\r\n", parcel))
-        return b"" if self._expected else self._next_line()
+        return self._next_line()
 
     def _next_line(self) -> bytes:
         step, line, parcel = self._unsaid.popleft()
         self._expected.append((step, parcel))
         return line
 
-    def _mail_from(self, envelope: Envelope) -> bytes:
-        size = f" SIZE={len(envelope.payload)}" if self.capabilities.size is not None else ""
-        # Only a letter to an address that is not ASCII holds anything else (F6).
-        octets = " BODY=8BITMIME" if not (envelope.is_fit or envelope.payload.isascii()) else ""
-        utf8 = " SMTPUTF8" if envelope.smtputf8 else ""
-        return f"MAIL FROM:<{envelope.sender}>{size}{octets}{utf8}\r\n".encode()
-
     # --- hearing
 
-    def _receive(self) -> str | None:
-        """All that has come; in words, how the connection ended, if it did."""
+    def _receive(self) -> None:
+        """Take in what has come, though not all of it if there is much: the socket then stays ready."""
         try:
             while True:
-                count = self.socket.recv_into(_BUFFER)
+                count = self.socket.recv_into(self._buffer)
                 if not count:
-                    return "The server hung up."
-                self._reader.feed(_VIEW[:count])
-                if count < len(_BUFFER) and not isinstance(self.socket, ssl.SSLSocket):
-                    return None
+                    self._gone = _HUNG_UP
+                    return
+                self._reader.feed(self._view[:count])
+                # What TLS has deciphered already makes no socket ready.
+                if self._secure is None or not self._secure.pending():
+                    return
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return None
+            return
         except OSError as error:
-            return f"The connection was lost ({error})."
+            self._gone = f"The connection was lost ({error})."
 
     def _hear(self, source: Source) -> bool:
-        """Judge every reply that is there, one by one, by what was said; whether there was one."""
+        """Judge what is there; whether any of it was a reply to what was said."""
+        try:
+            return self._hear_each(source)
+        except ProtocolError as error:
+            self._lose(str(error))
+            return False
+
+    def _hear_each(self, source: Source) -> bool:
+        """Every reply is judged by itself, by what was said."""
         heard_any = False
         while self.is_open and not self._reader.empty:
-            if not self._expected or self._is_in_content:
+            if not self._expected or self._out.left > 0:
                 if (reply := self._reader.take()) is None:
                     break
                 self._heard_out_of_turn(reply)
@@ -253,18 +243,12 @@ class Lane:
     def _judge(self, step: Step, parcel: Parcel | None, reply: Reply | None, source: Source) -> None:
         """One reply, None where it was as wanted and one line."""
         if parcel is None:  # the answer to a lone dot: the letter was refused before
-            if reply is not None and reply.code == 421:
-                self._lose("The server ended the session.")
+            if reply is not None and (reply.code == 421 or reply.first_digit not in (2, 4, 5)):
+                self._lose(_ENDED)
         elif step is Step.FINAL_DOT and reply is not None:
             self._end(parcel, reply)
-        elif reply is not None and not str(reply.code).startswith(_WANTED[step].decode()):
+        elif reply is not None and reply.first_digit != int(_WANTED[step]):
             self._refused(step, parcel, reply)
-        elif step is Step.DATA and self._refusal is not None:
-            # RFC 2920 section 3.1: every RCPT failed and DATA was answered 354 all the same.
-            self._finish_refusal(parcel)
-            self._expected.appendleft((Step.FINAL_DOT, None))
-            self._say(_DOT)
-            self._write()
         elif step is Step.DATA:
             self._write_content(parcel, source)
         if self.is_open and not self._expected:
@@ -272,10 +256,10 @@ class Lane:
 
     def _go_on(self, source: Source) -> None:
         """Say what comes next, unless the server has spoken already: that would be taken for the answer."""
-        if not self._reader.empty:
+        if self._gone is not None or not self._reader.empty:
             return
         if self._unsaid:
-            self._say(self._next_line())
+            self._out.say(self._next_line())
             self._write()
         else:
             self.pull(source)
@@ -285,137 +269,125 @@ class Lane:
             self._expected.appendleft((Step.FINAL_DOT, parcel))
             self._lose(f"The server answered out of place: {reply}.")
             return
-        self.accepted += reply.first_digit == 2
-        self.ended.append(Ended(parcel, Answer(Step.FINAL_DOT, reply, final_dot_written=True)))
-        if reply.code == 421:
-            self._lose("The server ended the session.")
+        self._decide(parcel, Answer(Step.FINAL_DOT, reply, final_dot_written=True))
 
     def _refused(self, step: Step, parcel: Parcel, reply: Reply) -> None:
         if reply.first_digit not in (4, 5) or (step is Step.RSET and reply.code != 421):
             self._expected.appendleft((step, parcel))
-            self._lose(f"The server answered out of place: {reply}.", untried=step is Step.RSET)
-            return
-        answer = Answer(Step.MAIL if step is Step.RSET else step, reply, final_dot_written=False)
-        self._refusal = self._refusal or answer
-        if reply.code == 421:
-            self._forget(parcel)
-            self._finish_refusal(parcel)
-            self._lose("The server ended the session.")
-        elif step is Step.DATA:
-            self._finish_refusal(parcel)
-        elif self._unsaid:
-            self._finish_refusal(parcel)
-            self._unsaid.clear()
+            self._lose(f"The server answered out of place: {reply}.")
+        elif self.decided and ends_between_letters(step, reply):
+            self._expected.appendleft((step, parcel))
+            self._lose(f"The server ended the session: {reply}.")
+        else:
+            # A letter's first step is MAIL, whatever was said before to begin anew.
+            told = Step.MAIL if step is Step.RSET else step
+            self._refusal = self._refusal or Answer(told, reply, final_dot_written=False)
+            if reply.code == 421:
+                self._forget(parcel)
+                self._finish_refusal(parcel)
+                self._lose(_ENDED, untried=True)
+            elif step is Step.DATA or self._unsaid:
+                self._unsaid.clear()
+                self._finish_refusal(parcel)
 
     def _finish_refusal(self, parcel: Parcel) -> None:
         """The letter is answered with the first refusal of its group; the transaction is begun anew."""
         assert self._refusal is not None  # noqa: S101 - nobody comes here without one
-        self.ended.append(Ended(parcel, self._refusal))
-        self._refusal, self._must_reset = None, True
+        refusal, self._refusal, self._must_reset = self._refusal, None, True
+        self._decide(parcel, refusal)
+
+    def _decide(self, parcel: Parcel, answer: Answer) -> None:
+        """The server has said what becomes of a letter."""
+        self.ended.append(Ended(parcel, answer))
+        if answer.reply is not None and answer.reply.code != 421:
+            self.decided += 1
+        else:
+            self._lose(_ENDED, untried=True)
 
     def _heard_out_of_turn(self, reply: Reply) -> None:
         """Only 421 may come at any time (RFC 5321 section 3.8); in mid-letter a refusal may, too."""
-        parcel = self._content
-        if parcel is not None and self._is_in_content and reply.first_digit in (4, 5):
-            answer = Answer(Step.BODY, reply, final_dot_written=self._dot_is_written())
-            self._forget(parcel)
-            self.ended.append(Ended(parcel, answer))
-            self._lose("The server ended the session.")
+        _, parcel = self._expected[0] if self._expected else (None, None)
+        if parcel is not None and reply.first_digit in (4, 5):
+            self._expected.popleft()
+            self._decide(parcel, Answer(Step.BODY, reply, final_dot_written=False))
+            self._lose(_ENDED, untried=True)
         elif reply.code == 421:
             self._lose(f"The server ended the session: {reply}.")
         else:
-            self._lose(f"The server spoke out of turn: {reply}.")
+            self._lose(f"{_OUT_OF_TURN[:-1]}: {reply}.")
 
     # --- writing
 
     def _write_content(self, parcel: Parcel, source: Source) -> None:
-        if not self._reader.empty:
-            self._expected.appendleft((Step.DATA, parcel))
-            self._lose("The server spoke out of turn.")
-            return
-        if not parcel.may_go():
-            # After 354 there is no polite way back: whatever was said now would be a letter.
-            self._expected.appendleft((Step.DATA, parcel))
-            self._lose("It may not go any more.", untried=True)
-            return
-        envelope = parcel.envelope
-        content = envelope.payload if envelope.is_fit else dot_stuffed(envelope.payload)
-        self._expected.append((Step.FINAL_DOT, parcel))
-        self._content, self._unwritten = parcel, len(content) + len(_DOT)
-        tail = _DOT
-        if self.capabilities.pipelining and (following := self._next(source)) is not None:
-            tail += self._opening(following)
-        self._dot_is_held = len(content) > _ONE_WRITE
-        self._tail = tail
-        self._writing += [memoryview(content)] if self._dot_is_held else [memoryview(content), memoryview(tail)]
-        self._write()
+        """The server asks for the letter."""
+        self._expected.appendleft((Step.DATA, parcel))
+        if self._gone is not None or not self._reader.empty:
+            self._lose(self._gone or _OUT_OF_TURN)
+        elif self._refusal is not None:
+            self._write_lone_dot(parcel)
+        elif (following := self._last_look(parcel, source)) is not None:
+            envelope = parcel.envelope
+            content = envelope.payload if envelope.is_fit else dot_stuffed(envelope.payload)
+            self._expected[0] = Step.FINAL_DOT, parcel
+            self._out.say_letter(content, following)
+            self._write()
 
-    def _say(self, octets: bytes) -> None:
-        if octets:
-            self._writing.append(memoryview(octets))
+    def _last_look(self, parcel: Parcel, source: Source) -> bytes | None:
+        """What is to follow the letter; None if it may not go.
+
+        After 354 there is no polite way back: whatever was said instead of the letter would be one.
+        """
+        try:
+            if parcel.may_go():
+                following = self._next(source) if self.capabilities.pipelining else None
+                return b"" if following is None else self._opening(following)
+        except BaseException:
+            self._keep_back()
+            raise
+        self._keep_back()
+        return None
+
+    def _keep_back(self) -> None:
+        self.was_closed_by_us = True
+        self._lose("It may not go any more.", untried=True)
+
+    def _write_lone_dot(self, parcel: Parcel) -> None:
+        """RFC 2920 section 3.1: every RCPT failed, and DATA was answered 354 all the same."""
+        self._expected.popleft()
+        refused_at_rcpt = self._refusal is not None and self._refusal.step is Step.RCPT
+        self._finish_refusal(parcel)
+        if not refused_at_rcpt:  # it may have taken a recipient: the dot would be an empty letter
+            self._lose("The server asked for a letter after it had refused its sender.")
+            return
+        self._expected.append((Step.FINAL_DOT, None))
+        self._out.say_lone_dot()
+        self._write()
 
     def _write(self) -> None:
         """Give the socket what it takes."""
         try:
-            while self._writing:
-                sent = self._send()
-                self._unwritten = max(0, self._unwritten - sent)
-                self._shift(sent)
-                if self._dot_is_held and not self._writing and not self._speaks_against_it():
-                    self._dot_is_held = False
-                    self._say(self._tail)
-        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            pass
+            self._out.flush()
+            if self._out.is_at_dot and not self._speaks_against_it():
+                self._out.say_dot()
+                self._out.flush()
         except OSError as error:
             self._lose_writing(error)
-            return
-        if not self._unwritten:
-            self._content = None
-
-    def _send(self) -> int:
-        if isinstance(self.socket, ssl.SSLSocket):
-            first = self._writing[0]
-            if len(self._writing) > 1:
-                first = memoryview(b"".join(self._writing))
-                self._writing = [first]
-            return self.socket.send(first)
-        return self.socket.sendmsg(self._writing) if len(self._writing) > 1 else self.socket.send(self._writing[0])
-
-    def _shift(self, sent: int) -> None:
-        while sent and self._writing:
-            first = self._writing[0]
-            if sent < len(first):
-                self._writing[0] = first[sent:]
-                return
-            sent -= len(first)
-            del self._writing[0]
-
-    def _dot_is_written(self) -> bool:
-        """Whether the final dot of the letter being written may be on its way."""
-        on_its_way = _RECORD if isinstance(self.socket, ssl.SSLSocket) else 0
-        return not self._dot_is_held and self._unwritten <= on_its_way
 
     def _lose_writing(self, error: OSError) -> None:
-        """A server that stops reading in mid-letter has often said why before it hung up."""
+        """A server that stops reading has often answered the last letter, or said why, before it hung up."""
         self._receive()
-        with contextlib.suppress(ProtocolError):
-            self._hear_last_words()
-        if self.is_open:
-            self._lose(f"The connection was lost ({error}).")
-
-    def _hear_last_words(self) -> None:
-        while self.is_open and (reply := self._reader.take()) is not None:
-            if self._content is not None and reply.first_digit in (4, 5):
-                self._heard_out_of_turn(reply)
+        self._gone = self._gone or f"The connection was lost ({error})."
+        self._hear(_no_more)
+        self._lose(self._gone)
 
     def _speaks_against_it(self) -> bool:
-        """Whether the server has refused a large letter, or hung up, before the final dot was written."""
-        ended = self._receive()
-        if not self._reader.empty:
-            self._hear_last_words()
-        if ended is not None and self.is_open:
-            self._lose(ended)
-        return not self.is_open
+        """Whether the server says something, or hung up, before a large letter's final dot was written."""
+        self._receive()
+        self._hear(_no_more)
+        if self._gone is not None:
+            self._lose(self._gone)
+        # In mid-word it is waited for: what was begun before the dot cannot be an answer to it.
+        return not (self.is_open and self._reader.empty)
 
     # --- the end
 
@@ -427,31 +399,37 @@ class Lane:
         if not self.is_open:
             return
         self.is_open, self.ended_because = False, note
-        in_content = self._content if self._is_in_content else None
-        dot_written = self._dot_is_written()
+        has_no_dot = self._out.left > 0 or (self._gone is _HUNG_UP and self._out.cannot_have_come())
         self.socket.close()
-        waiting = [*self._expected, *((step, parcel) for step, _, parcel in self._unsaid)]
+        first = True
+        for step, parcel in self._on_the_way():
+            answer = self._last_of(step, note, has_no_dot) if first and not untried else None
+            self.ended.append(Ended(parcel, answer))
+            first = False
+
+    def _on_the_way(self) -> list[tuple[Step, Parcel]]:
+        """Each letter that was begun and not answered, with the first step that is open; they are forgotten here."""
+        found: dict[int, tuple[Step, Parcel]] = {}
+        for step, parcel in (*self._expected, *((step, parcel) for step, _, parcel in self._unsaid)):
+            if parcel is not None:
+                found.setdefault(id(parcel), (step, parcel))
         self._expected.clear()
         self._unsaid.clear()
-        self._writing.clear()
-        decided: set[int] = set()
-        for step, parcel in waiting:
-            if parcel is None or id(parcel) in decided:
-                continue
-            answer: Answer | None = None
-            if step is Step.FINAL_DOT and parcel is in_content and not dot_written:
-                answer = Answer(Step.BODY, None, final_dot_written=False, note=note)
-            elif step is Step.FINAL_DOT:
-                answer = Answer(step, None, final_dot_written=True, note=note)
-            elif not decided and not untried:
-                answer = self._refusal or Answer(
-                    Step.MAIL if step is Step.RSET else step, None, final_dot_written=False, note=note
-                )
-            decided.add(id(parcel))
-            self.ended.append(Ended(parcel, answer))
+        return list(found.values())
+
+    def _last_of(self, step: Step, note: str, has_no_dot: bool) -> Answer | None:
+        """What is known of the first letter; None: the session ended after others, before this one was taken up."""
+        if step is Step.FINAL_DOT:
+            told = Step.BODY if has_no_dot else step
+            return Answer(told, None, final_dot_written=not has_no_dot, note=note)
+        if self._refusal is not None:
+            return self._refusal
+        if self.decided and ends_between_letters(step, None):
+            return None
+        return Answer(step, None, final_dot_written=False, note=note)
 
     def _set_deadline(self) -> None:
-        if self._writing:
+        if self._out.waits:
             self.deadline = self.ticks() + self._timeouts.block
         elif self._expected:
             self.deadline = self.ticks() + self._timeouts.of(self._expected[0][0])
@@ -459,3 +437,18 @@ class Lane:
             self.deadline = self.ticks() + self._timeouts.of(self._unsaid[0][0])
         else:
             self.deadline = float("inf")
+
+
+def ends_between_letters(step: Step, reply: Reply | None) -> bool:
+    """Whether a server that has decided about letters ends the session before the next, as many do after so many.
+
+    That is no word about the next letter, which goes by another connection. A status of policy is one: it asks us to
+    slow down (T26).
+    """
+    if reply is None:
+        return step in _BETWEEN_LETTERS
+    return reply.code == 421 and step in _BETWEEN_LETTERS and not (reply.status or "").startswith("4.7.")
+
+
+def _no_more() -> None:
+    """The source of a lane that is ending: it begins no letter."""

@@ -12,7 +12,7 @@ from typing import Self
 from mailer.core.address import AddressError
 from mailer.core.envelope import Envelope
 from mailer.core.reply import Answer, Reply, Step, parse
-from mailer.transport.lane import Ended, Source
+from mailer.transport.lane import Ended, Source, ends_between_letters
 from mailer.transport.payload import PayloadRefused, check_envelope
 from mailer.transport.relay import FaultKind, RelayFault
 from mailer.transport.session import SessionClosed, nothing
@@ -144,14 +144,14 @@ class MemoryPool:
     def __init__(self, relay: MemoryRelay) -> None:
         self._relay = relay
         self._session: MemorySession | None = None
-        self._accepted = 0
+        self._decided = 0
         self._fault: RelayFault | None = None
 
     def step(self, wait: float, source: Source) -> list[Ended]:
         del wait
         if self._session is None:
             try:
-                self._session, self._accepted = self._relay.connect(), 0
+                self._session, self._decided = self._relay.connect(), 0
             except RelayFault as fault:
                 self._fault = fault
                 return []
@@ -169,9 +169,11 @@ class MemoryPool:
             answer = Answer(Step.MAIL, Reply(554, "5.6.0", f"Not sent: {error}"), final_dot_written=False)
         except _MayNotGo:
             answer = None
-        self._accepted += bool(answer and answer.reply and answer.reply.first_digit == 2)
         if not self._session.usable:
-            self._part(fruitless=not self._accepted and answer is not None)
+            self._part(fruitless=not self._decided and answer is not None)
+        if answer is not None and self._decided and ends_between_letters(answer.step, answer.reply):
+            answer = None
+        self._decided += bool(answer and answer.reply and answer.reply.code != 421)
         return [Ended(parcel, answer)]
 
     def _part(self, *, fruitless: bool) -> None:

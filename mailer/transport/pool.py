@@ -1,19 +1,15 @@
 """Many lanes to one relay, driven by one loop that never waits for any of them alone.
 
-Letters are pulled just before they are needed, so that what was taken back meanwhile is never begun. Connections are
-made by threads of their own, since a greeting may take five minutes; what they find comes back over a queue.
+Letters are pulled just before they are needed, so that what was taken back meanwhile is never begun. The first
+connection is made alone; more are made (transport/dialler.py) once it has carried a letter and more letters wait.
 """
 
-import contextlib
-import os
 import select
-import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from mailer.core.errors import MailerError
 from mailer.core.reply import Step
+from mailer.transport.dialler import Dialler
 from mailer.transport.lane import Ended, Lane, Source
 from mailer.transport.relay import FaultKind, RelayFault
 from mailer.transport.width import MOST, Width
@@ -40,7 +36,7 @@ class HandsOver(Protocol):
         ...
 
     def rest(self) -> None:
-        """Take leave of the relay for now; the next letter connects anew."""
+        """Take leave by every connection that carries nothing; the next letter connects anew."""
         ...
 
     def drop(self) -> list[Ended]:
@@ -54,19 +50,18 @@ class Pool:
     def __init__(
         self, dial: Callable[[], Lane], ticks: Callable[[], float], *, most: int = MOST, letters_a_lane: int = 0
     ) -> None:
-        self._dial = dial
         self._ticks = ticks
         self._letters_a_lane = letters_a_lane
         self._width = Width(most, ticks)
+        self._dialler = Dialler(dial)
         self._lanes: dict[int, Lane] = {}
-        self._dialling = 0
-        self._generation = 0
-        self._dialled: SimpleQueue[tuple[int, Lane | MailerError]] = SimpleQueue()
+        self._idle: dict[int, Lane] = {}
+        #: Whether a connection has carried a letter since the last rest: until then one is enough to try by.
+        self._is_proven = False
         self._fault: RelayFault | None = None
         self._looked_at = 0.0
         self._epoll = select.epoll()
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._epoll.register(self._bell, select.EPOLLIN)
+        self._epoll.register(self._dialler.bell, select.EPOLLIN)
 
     @property
     def width(self) -> int:
@@ -74,27 +69,21 @@ class Pool:
 
     def step(self, wait: float, source: Source) -> list[Ended]:
         self._meet()
-        ended: list[Ended] = []
-        is_full = all(lane.pull(source) or not lane.is_idle for lane in list(self._lanes.values()))
+        moved = self._begin(source)
+        is_full = not self._idle
         if is_full and self._fault is None:
             self._dial_more()
         began = self._ticks()
-        events = self._epoll.poll(0 if any(lane.ended for lane in self._lanes.values()) else wait)
+        events = self._epoll.poll(0 if any(lane.ended for lane in moved.values()) else wait)
         waited = self._ticks() - began
-        for number, event in events:
-            lane = self._lanes.get(number)
-            if lane is None:
-                self._meet()
-                continue
-            if event & ~select.EPOLLOUT:
-                lane.read(source)
-            if event & select.EPOLLOUT and lane.is_open:
-                lane.write()
-        self._look_at_the_silent()
-        for number, lane in list(self._lanes.items()):
+        self._attend(events, source, moved)
+        self._look_at_the_silent(moved)
+        ended: list[Ended] = []
+        for number, lane in moved.items():
             self._settle(number, lane, ended)
-        if is_full:
+        if is_full and len(self._lanes) >= self._width.aim:
             self._width.waited(waited, len(ended))
+            self._part_with_the_surplus()
         else:
             self._width.idle()
         return ended
@@ -104,101 +93,136 @@ class Pool:
         return fault
 
     def rest(self) -> None:
-        self._generation += 1  # a connection that is still being made comes too late
-        for lane in self._lanes.values():
-            lane.say_quit()
-        self._lanes.clear()
+        self._dialler.forget()
+        self._is_proven = False
+        for number, lane in list(self._idle.items()):
+            self._take_leave(number, lane)
 
     def drop(self) -> list[Ended]:
+        self._dialler.forget()
+        self._is_proven = False
         ended: list[Ended] = []
-        self._generation += 1
         for lane in self._lanes.values():
             lane.close()
             ended += lane.ended
         self._lanes.clear()
+        self._idle.clear()
         return ended
+
+    # --- letters
+
+    def _begin(self, source: Source) -> dict[int, Lane]:
+        """Give the idle lanes letters while there are any; the lanes to which something happened."""
+        moved: dict[int, Lane] = {}
+        for number, lane in list(self._idle.items()):
+            if lane.is_spent:
+                self._take_leave(number, lane)
+                continue
+            moved[number] = lane
+            if lane.pull(source):
+                del self._idle[number]
+            elif lane.is_open:
+                break
+        return moved
+
+    def _attend(self, events: list[tuple[int, int]], source: Source, moved: dict[int, Lane]) -> None:
+        """Let each lane do what its socket is ready for."""
+        for number, event in events:
+            lane = self._lanes.get(number)
+            if lane is None:
+                continue  # the dialler's bell
+            moved[number] = lane
+            if event & ~select.EPOLLOUT:
+                lane.read(source)
+            if event & select.EPOLLOUT and lane.is_open:
+                lane.write()
+
+    def _look_at_the_silent(self, moved: dict[int, Lane]) -> None:
+        now = self._ticks()
+        if now - self._looked_at < _LOOK:
+            return
+        self._looked_at = now
+        for number, lane in self._lanes.items():
+            if lane.is_open and now >= lane.deadline:
+                lane.give_up()
+                moved[number] = lane
 
     def _settle(self, number: int, lane: Lane, ended: list[Ended]) -> None:
         """Take what a lane has decided; part with it if it is over, and watch for what it waits for now."""
         if lane.ended:
             ended += lane.ended
             lane.ended.clear()
-        if lane.is_open and self._letters_a_lane and lane.letters >= self._letters_a_lane and lane.is_idle:
-            lane.say_quit()
-            del self._lanes[number]
-        elif not lane.is_open:
-            del self._lanes[number]
-            if not lane.accepted:
-                self._part_with_the_fruitless(lane)
-        elif lane.is_writing != lane.is_watched_for_room:
+            self._is_proven = self._is_proven or lane.decided > 0
+        if not lane.is_open:
+            self._forget(number)
+            if not (lane.decided or lane.was_closed_by_us):
+                self._turned_away(_no_letters(lane))
+            return
+        if lane.is_writing != lane.is_watched_for_room:
             lane.is_watched_for_room = lane.is_writing
             self._epoll.modify(number, select.EPOLLIN | (select.EPOLLOUT if lane.is_writing else 0))
+        if lane.is_idle:
+            self._idle[number] = lane
+            if lane.is_spent:
+                self._take_leave(number, lane)
 
-    def _part_with_the_fruitless(self, lane: Lane) -> None:
-        """A server that ends sessions after letters is met again at once; one that took none turns us away (T5)."""
-        if self._lanes:
-            self._width.turned_away(len(self._lanes))
-        else:
-            self._fault = RelayFault(
-                f"The mail server ended the session: {lane.ended_because}",
-                kind=FaultKind.BUSY, retry_later=True, step=Step.MAIL,
-            )  # fmt: skip
+    def _take_leave(self, number: int, lane: Lane) -> None:
+        lane.say_quit()
+        self._forget(number)
+
+    def _forget(self, number: int) -> None:
+        del self._lanes[number]
+        self._idle.pop(number, None)
+
+    # --- connections
 
     def _dial_more(self) -> None:
-        wanted = min(self._width.aim - len(self._lanes), _DIALS) - self._dialling
-        for _ in range(wanted):
-            self._dialling += 1
-            threading.Thread(target=self._dial_one, args=(self._generation,), daemon=True, name="dial").start()
-
-    def _dial_one(self, generation: int) -> None:
-        """In a thread of its own: nothing of the pool is touched but the queue and the bell."""
-        try:
-            found: Lane | MailerError = self._dial()
-        except MailerError as error:
-            found = error
-        except OSError as error:
-            found = RelayFault(str(error), kind=FaultKind.UNREACHABLE, retry_later=True, step=Step.CONNECT)
-        if isinstance(found, Lane) and generation != self._generation:
-            found.say_quit()  # everybody has gone home meanwhile
-        self._dialled.put((generation, found))
-        os.eventfd_write(self._bell, 1)
+        aim = self._width.aim if self._is_proven else 1
+        for _ in range(min(aim - len(self._lanes), _DIALS) - self._dialler.under_way):
+            self._dialler.dial()
 
     def _meet(self) -> None:
-        """Take in what the diallers found."""
-        while True:
-            try:
-                generation, found = self._dialled.get_nowait()
-            except Empty:
-                break
-            self._dialling -= 1
-            if isinstance(found, Lane):
-                self._take_in(found, generation)
-            elif generation == self._generation:
-                self._turned_away(found)
-        with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self._bell)
+        """Take in what the dialler found: connections first, since a failure beside others means less, and may raise."""
+        found = self._dialler.found()
+        for each in found:
+            if isinstance(each, Lane):
+                self._take_in(each)
+        for each in found:
+            if isinstance(each, Exception):
+                self._turned_away(_fault_of(each))
 
-    def _take_in(self, lane: Lane, generation: int) -> None:
-        if generation != self._generation or not lane.is_open:
-            lane.say_quit()
-            return
+    def _take_in(self, lane: Lane) -> None:
+        number = lane.socket.fileno()
         lane.most_letters = self._letters_a_lane
-        self._lanes[lane.socket.fileno()] = lane
-        self._epoll.register(lane.socket.fileno(), select.EPOLLIN)
+        self._lanes[number] = self._idle[number] = lane
+        self._epoll.register(number, select.EPOLLIN)
 
-    def _turned_away(self, error: MailerError) -> None:
-        if self._lanes:
-            self._width.turned_away(len(self._lanes))
-        elif not self._dialling:
-            self._fault = error if isinstance(error, RelayFault) else None
-            if self._fault is None:
-                raise error
+    def _turned_away(self, fault: RelayFault) -> None:
+        """The server refused a connection, or took no letter by it: fewer are borne, or none (T5, T26)."""
+        others = len(self._lanes) + self._dialler.under_way
+        if others:
+            self._width.turned_away(others)
+        else:
+            self._fault = fault
 
-    def _look_at_the_silent(self) -> None:
-        now = self._ticks()
-        if now - self._looked_at < _LOOK:
-            return
-        self._looked_at = now
-        for lane in self._lanes.values():
-            if lane.is_open and now >= lane.deadline:
-                lane.give_up()
+    def _part_with_the_surplus(self) -> None:
+        """More connections did not pay: the newest end with the letters they carry now."""
+        for lane in list(self._lanes.values())[self._width.aim :]:
+            lane.most_letters = max(1, lane.letters)
+
+
+def _no_letters(lane: Lane) -> RelayFault:
+    """A server that ends sessions after letters is met again at once; of one that took none, that is what is wrong."""
+    return RelayFault(
+        f"The mail server ended the session: {lane.ended_because}",
+        kind=FaultKind.BUSY, retry_later=True, step=Step.MAIL,
+    )  # fmt: skip
+
+
+def _fault_of(error: Exception) -> RelayFault:
+    """Why no connection came about; what is no fault of a relay is raised."""
+    if isinstance(error, RelayFault):
+        return error
+    if isinstance(error, OSError):
+        return RelayFault(str(error), kind=FaultKind.UNREACHABLE, retry_later=True, step=Step.CONNECT)
+    raise error

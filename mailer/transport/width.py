@@ -44,7 +44,7 @@ class Width:
 
     def turned_away(self, open_now: int) -> None:
         """The server refused another connection: so many, or one, it bears."""
-        self.aim = max(1, open_now)
+        self.aim = max(1, min(self.aim, open_now))
         self._before = None
         self._held_until = self._ticks() + _TURNED_AWAY
 

@@ -219,7 +219,7 @@ def test_another_relay_takes_over_in_mid_mailing(office: Office) -> None:
     def break_down() -> None:
         office.relay.fault = fault(retry_later=True)
         for n in range(9):
-            office.relay.script(f"o{n}@example.org", refuses("421 4.3.2 Closing", Step.MAIL))
+            office.relay.script(f"o{n}@example.org", refuses("421 4.7.0 Slow down", Step.MAIL))
 
     office.relay.meanwhile[4] = break_down
     office.send_all()
