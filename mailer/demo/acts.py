@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -24,13 +24,13 @@ from mailer.core.listfile import stream_number
 from mailer.core.schedule import RETRY_CALENDAR
 from mailer.demo import mailbag, reader
 from mailer.demo.mailbag import Item
-from mailer.demo.people import CHAIR, NEWSLETTER, NOTICES
+from mailer.demo.people import CHAIR, NEWSLETTER, NOTICES, Person
 from mailer.demo.reader import StoryBroken
 from mailer.demo.stage import Stage, draw
 
 EAST = "east-of-england"
-#: How far ahead of their minute the two letters are scheduled.
-_AHEAD = timedelta(seconds=0.3)
+#: How far ahead of the first minute the two letters are scheduled, and how far apart they are.
+_AHEAD, _APART = timedelta(seconds=0.3), timedelta(minutes=1)
 _RETRY = RETRY_CALENDAR.first[0].most
 #: Reasons that say that somebody left.
 _GONE = (Reason.LEFT, Reason.SUPPRESSED)
@@ -145,34 +145,36 @@ class Story:
         return issue.subject
 
     def _send(self) -> Iterator[str]:
-        """Both letters are due at one minute. Between handfuls of the newsletter two of its readers act on it."""
-        self._schedule()
-        news = self.sendings[0]
-        waiting: list[Callable[[dict[str, Item]], str]] = [self._household_leaves, self._one_leaves]
-        told: list[str] = []
-        while self._stage.sender.work():
-            caught = self.caught(news)
-            for act in tuple(waiting):
-                if line := act(caught):
-                    told.append(line)
-                    waiting.remove(act)
-        self._ring()
-        if waiting:
-            raise StoryBroken("The newsletter was over before its readers could leave it.")
+        """Each letter leaves on its minute. Before the newsletter is all sent two of its readers act on it."""
+        minute = self._schedule()
+        sender, counted = self._stage.sender, self._stage.server
+        acting = {self._household[0].address, self._stage.cast.leaver.address}
+        sender.stopping = lambda: acting <= counted.counted_by_recipient.keys()
+        sender.work()
+        sender.stopping = lambda: False
+        caught = self.caught(self.sendings[0])
+        if not acting <= caught.keys():
+            raise StoryBroken("The newsletter did not reach those who are to leave it.")
+        yield self._household_leaves(caught)
+        yield self._one_leaves(caught)
+        self.go_on()
+        self._stage.clock.move_on(minute + _APART)
+        self.go_on()
         yield self._first_round()
-        yield from told
 
-    def _schedule(self) -> None:
+    def _schedule(self) -> datetime:
+        """The newsletter's minute, which has come; the notice's follows."""
         house, now = self._house, self._now()
         minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
         self._stage.clock.move_on(now := minute - _AHEAD)
-        local = minute.astimezone(house.zone)
-        at = f"{local:%Y-%m-%d %H:%M} {local.isoformat()[-6:]}"
-        for sending in self.sendings:
+        for number, sending in enumerate(self.sendings):
+            local = (minute + number * _APART).astimezone(house.zone)
+            at = f"{local:%Y-%m-%d %H:%M} {local.isoformat()[-6:]}"
             schedule(sending.author, house, sending.issue, at, now=now)
         self._ring()
         time.sleep(max(0.0, (minute - self._now()).total_seconds()))
         self._ring()
+        return minute
 
     def _copies(self, sending: Sending) -> Counter[str]:
         """The copies of a sending by state."""
@@ -181,25 +183,24 @@ class Story:
     def _first_round(self) -> str:
         copies = sum(map(self._copies, self.sendings), Counter())
         return (
-            f"On the minute both leave: {copies['accepted']} letters accepted, {copies['refused']} refused,"
+            f"Both leave, each on its minute: {copies['accepted']} letters accepted, {copies['refused']} refused,"
             f" {copies['deferred']} deferred."
         )
 
+    @property
+    def _household(self) -> tuple[Person, ...]:
+        return max(self._stage.cast.households, key=len)
+
     def _household_leaves(self, caught: dict[str, Item]) -> str:
         """RFC 8058: the mail program of a shared mailbox sends one POST, without cookie or page."""
-        household = max(self._stage.cast.households, key=len)
-        item = caught.get(household[0].address)
-        if item is None:
-            return ""
-        reader.post(item.leave_url, {"List-Unsubscribe": "One-Click"})
+        household = self._household
+        reader.post(caught[household[0].address].leave_url, {"List-Unsubscribe": "One-Click"})
         return f"A household of {len(household)} leaves by one click; one farewell offers each a way back."
 
     def _one_leaves(self, caught: dict[str, Item]) -> str:
-        """Half-way through the newsletter, a reader opens its link and leaves everything; her notice already waits."""
+        """A reader of the newsletter opens its link and leaves everything; her notice already waits."""
         leaver = self._stage.cast.leaver
-        item = caught.get(leaver.address)
-        if item is None or 2 * len(caught) < self._copies(self.sendings[0]).total():
-            return ""
+        item = caught[leaver.address]
         reader.get(item.leave_url)
         reader.post(item.leave_url, {"extent": "everything"})
         return f"{leaver.name} leaves everything by link; her waiting notice is withdrawn."
@@ -219,7 +220,7 @@ class Story:
         return f"{self.bounces.total()} answers come back and are read: {kinds}."
 
 
-_KINDS = {"hard": "bounced", "soft": "failed", "complaint": "complained", "autoreply": "away", "none": "late"}
+_KINDS = {"hard": "bounced", "soft": "late", "complaint": "complained", "autoreply": "away"}
 
 
 def _draw_word() -> str:

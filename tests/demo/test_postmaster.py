@@ -55,8 +55,8 @@ def test_a_report_has_three_parts_and_returns_headers_only(raw: bytes) -> None:
 
 def test_each_answer_is_read_for_what_it_is() -> None:
     reports = [read(raw) for raw in ALL]
-    assert [report.kind for report in reports] == [Kind.HARD, Kind.NONE, Kind.COMPLAINT, Kind.AUTOREPLY]
-    assert reports[1].findings[0].reason is Reason.DELAYED
+    assert [report.kind for report in reports] == [Kind.HARD, Kind.SOFT, Kind.COMPLAINT, Kind.AUTOREPLY]
+    assert reports[1].findings[0].reason is Reason.DELAYED, "nothing is counted for that"
     assert all(report.findings[0].recipient == "anna@example.net" for report in reports[:3])
     assert all(report.message_ids == ("<c0ffee@example.org>",) for report in reports[:3])
 

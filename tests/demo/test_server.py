@@ -87,7 +87,7 @@ def test_copies_are_counted_for_each_recipient_and_in_all(server: DemoServer, cl
     ("name", "kind"),
     [
         ("bounce_later", Kind.HARD),
-        ("delay", Kind.NONE),
+        ("delay", Kind.SOFT),
         ("away", Kind.AUTOREPLY),
         ("complain", Kind.COMPLAINT),
     ],

@@ -116,7 +116,7 @@ def test_a_household_that_leaves_by_one_click_gets_one_farewell_with_a_way_back_
 
 
 def test_what_comes_back_is_read(played: Played, members: Cast) -> None:
-    assert played.end["bounces"].keys() == {"hard", "complaint", "autoreply", "none"}
+    assert played.end["bounces"].keys() == {"hard", "complaint", "autoreply", "soft"}
     assert played.end["mailings"][0]["outcomes"]["complained"] == 1
     assert not list((played.folder / FOLDER / "bounces" / ".kept").glob("*/*"))
 
