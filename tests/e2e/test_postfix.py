@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
 import dkim
@@ -15,12 +14,15 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from mailer.actions.hand_over import Sender
+from mailer.actions.pulse import Pulse
 from mailer.actions.read_bounces import read_reports
 from mailer.core.dkim import Signer, public_record
+from mailer.core.watch import SignOfLife
 from mailer.house import House
 from mailer.models import Bounce, BounceSource, Mailbox
 from mailer.transport.journal import Journal
 from mailer.transport.maildir import waiting
+from mailer.transport.pool import Pool
 from mailer.transport.relay import Relay
 from mailer.transport.smtp import connect
 from tests.actions.office import Office
@@ -52,11 +54,14 @@ def test_a_mailing_goes_out_and_its_report_comes_back(house: House, postfix: Pos
     office.ring()
     signer = _signer()
     relay = Relay("localhost", postfix.port, "starttls-required", "mail.example.org", ca_file=postfix.ca_file)
+    wire = Pool(lambda: connect(relay).lane, time.monotonic, most=1)
+    pulse = Pulse(SignOfLife("w", "host", os.getpid(), "", office.now))
     sender = Sender(
-        house, office.journal, partial(connect, relay), lambda: office.now, time.monotonic, office.draw.handle, [signer]
+        house, office.journal, lambda _: wire, lambda: office.now, time.monotonic, office.draw.handle, pulse, [signer]
     )
     while sender.work():
         pass
+    wire.drop()
 
     letter = _wait_for(lambda: postfix.letters("ann"), postfix)[0]
     parsed = email.message_from_bytes(letter, policy=email.policy.SMTP)
