@@ -116,7 +116,11 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": "INFO" if CONFIG.site.production else "WARNING"},
     # Django's own handlers would print past the filter.
-    "loggers": {name: {"handlers": [], "propagate": True} for name in ("django", "django.server")},
+    "loggers": {
+        **{name: {"handlers": [], "propagate": True} for name in ("django", "django.server")},
+        # It warns of each request that waits its turn, even for a millisecond.
+        "waitress.queue": {"level": "ERROR"},
+    },
 }
 
 # The demo's pages exist only where the demo itself wrote the configuration.
