@@ -1,5 +1,6 @@
 """What every table here shares: a manager whose name is a warning, and the retrying write transaction."""
 
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from django.db import OperationalError, connection, models, transaction
 #: How long a writer tries to get SQLite's one write lock. PostgreSQL waits by itself.
 _PATIENCE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.001
+#: Held by the one thread of this process that writes to SQLite.
+_WRITER = threading.Lock()
 #: Rows of one INSERT: SQLite takes some thousands of values in a statement.
 _ROWS_AT_ONCE = 500
 
@@ -33,41 +36,59 @@ def writing(patience: float | None = None) -> Iterator[None]:
     `patience` is how many seconds at most a lock is waited for; then it raises OperationalError.
 
     SQLite's own busy handler backs off in steps of up to 100 ms, so that a page waits 300 ms behind a busy sender.
-    Asking again every millisecond gets the lock as soon as it is free (performance notes; design.md section 2).
+    Asking again every millisecond gets the lock as soon as it is free (performance notes; design.md section 2). Of the
+    threads of a process one asks, and the others stand behind it.
     """
     if connection.in_atomic_block:
         with transaction.atomic():
             yield
         return
-    block = _begin(_PATIENCE_SECONDS if patience is None else patience)
+    with _turn(patience or _PATIENCE_SECONDS) as left:
+        block = _begin(left)
+        try:
+            if patience is not None and connection.vendor == "postgresql":
+                _set_lock_timeout(patience)
+            yield
+        except BaseException as error:
+            block.__exit__(type(error), error, error.__traceback__)
+            raise
+        block.__exit__(None, None, None)
+
+
+@contextmanager
+def _turn(patience: float) -> Iterator[float]:
+    """This thread's turn at SQLite's write lock, with the seconds that are left to wait for other processes."""
+    if connection.vendor != "sqlite":
+        yield patience
+        return
+    ends = time.monotonic() + patience
+    if not _WRITER.acquire(timeout=patience):
+        raise OperationalError("database is locked by another thread")
     try:
-        if patience is not None and connection.vendor == "postgresql":
-            _set_lock_timeout(patience)
-        yield
-    except BaseException as error:
-        block.__exit__(type(error), error, error.__traceback__)
-        raise
-    block.__exit__(None, None, None)
+        yield ends - time.monotonic()
+    finally:
+        _WRITER.release()
 
 
 def _begin(patience: float) -> "transaction.Atomic":
+    block = transaction.atomic()
+    if connection.vendor != "sqlite":
+        block.__enter__()
+        return block
     deadline = time.monotonic() + patience
-    while True:
-        block = transaction.atomic()
-        if connection.vendor != "sqlite":
-            block.__enter__()
-            return block
-        try:
-            _set_busy_timeout(0)
-            block.__enter__()
-        except OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(_PAUSE_SECONDS)
-        else:
-            return block
-        finally:
-            _set_busy_timeout(5000)
+    _set_busy_timeout(0)
+    try:
+        while True:
+            try:
+                block.__enter__()
+            except OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
+            else:
+                return block
+    finally:
+        _set_busy_timeout(5000)
 
 
 def _set_busy_timeout(milliseconds: int) -> None:
