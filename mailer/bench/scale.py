@@ -1,4 +1,4 @@
-"""What saturates first: a small simulation of claims, cores, links and the relay, with constants measured by the others.
+"""What saturates first: a small simulation of claims, cores, links and the relay, by constants measured elsewhere here.
 
 A worker takes a claim from the database, makes and signs its letters on a core of its host, and hands them over the
 host's link to the relay. Each of these serves one claim at a time (the database: as many as it has writers) and makes

@@ -1,4 +1,4 @@
-"""The desk: what about an address waits for a person, how it was closed, and the domains that take no letter of ours."""
+"""The desk: what about an address waits for a person, how it was closed, and domains that take no letter of ours."""
 
 from django.db import models
 from django.db.models import Q

@@ -90,12 +90,16 @@ def test_every_route_has_a_row_and_every_row_a_route() -> None:
 
 def test_exactly_the_listed_routes_take_forms_from_elsewhere() -> None:
     exempt = {route for route, each in everywhere() if getattr(each.callback, "csrf_exempt", False)}
-    assert exempt == {row.route for row in MATRIX if row.exempt} == {
-        "u/example",
-        "u/<str:token>",
-        "back/<str:token>",
-        "hooks/postmark",
-    }
+    assert (
+        exempt
+        == {row.route for row in MATRIX if row.exempt}
+        == {
+            "u/example",
+            "u/<str:token>",
+            "back/<str:token>",
+            "hooks/postmark",
+        }
+    )
 
 
 def test_every_role_has_its_column() -> None:
