@@ -9,13 +9,19 @@ from collections.abc import Iterable
 
 from django.db import connection, models
 
+from mailer.core.mailing import MailingState
 from mailer.models.base import Table, insert
+from mailer.models.mailing import Mailing
 from mailer.models.member import Member
-from mailer.models.site import Counter, bump
+from mailer.models.site import Counter, bump, current
 
 _RIDES = """SELECT DISTINCT d.copy_id FROM mailer_delivery d
     WHERE d.copy_id IN ({copies}) AND d.outcome = 'carried'
         AND EXISTS (SELECT 1 FROM mailer_change c WHERE c.member_id = d.member_id AND c.number > %s)"""
+
+
+#: Mailings whose copies may still be checked again.
+_UNFINISHED = (MailingState.PREPARING, MailingState.SENDING, MailingState.PAUSED, MailingState.STOPPED)
 
 
 class Change(Table):
@@ -66,6 +72,14 @@ def touched_on(copy_ids: Iterable[int], after: int) -> list[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def forget_changes(before: int) -> None:
-    """Drop what no open mailing can ask for any more: numbers up to `before`."""
-    Change.unscoped.filter(number__lte=before).delete()
+def forget_old_changes() -> int:
+    """Drop what no mailing can ask for any more; how many rows.
+
+    A mailing asks for what came after it was checked as a whole; of one that is being prepared nobody knows yet since
+    when that will be.
+    """
+    until = current(Counter.CHANGES)
+    begun = Mailing.unscoped.filter(state__in=_UNFINISHED).values_list("checked_at_change", flat=True)
+    since = [number if number is not None else 0 for number in begun]
+    rows, _ = Change.unscoped.filter(number__lte=min([until, *since])).delete()
+    return int(rows)

@@ -22,6 +22,7 @@ from django.db import DatabaseError, close_old_connections
 
 from mailer.actions.face_restore import note_changes, why_not
 from mailer.actions.fetch_reports import Vigil, poll
+from mailer.actions.forget_changes import forget_old
 from mailer.actions.forget_reports import forget_old_reports
 from mailer.actions.keep_time import keep_time
 from mailer.actions.let_go import let_go
@@ -131,9 +132,10 @@ class Bell:
         self._guarded("sealing", lambda: seal_ledger(self.house, chance.now()))
 
     def forget(self) -> None:
-        """Let go of what has been kept for long enough: octets of old reports (standards B14), old departures."""
+        """Let go of what has been kept for long enough: octets of old reports (standards B14), departures, changes."""
         self._guarded("forgetting old reports", lambda: forget_old_reports(self.house, chance.now()))
         self._guarded("forgetting old departures", lambda: forget_old_departures(self.house, chance.now()))
+        self._guarded("forgetting old changes", forget_old)
 
     def fetch_reports(self) -> None:
         """Look where reports come back to, wait there for news, and look again at once when there are some."""
