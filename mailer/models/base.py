@@ -43,7 +43,7 @@ def writing(patience: float | None = None) -> Iterator[None]:
         with transaction.atomic():
             yield
         return
-    with _turn(patience or _PATIENCE_SECONDS) as left:
+    with _turn(_PATIENCE_SECONDS if patience is None else patience) as left:
         block = _begin(left)
         try:
             if patience is not None and connection.vendor == "postgresql":
