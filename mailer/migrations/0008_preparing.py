@@ -26,6 +26,8 @@ class Migration(migrations.Migration):
                 name="copy_once_per_mailbox",
             ),
         ),
+        migrations.AlterField("copy", "mailing", _unindexed("mailer.mailing")),
+        migrations.AddIndex("copy", models.Index(fields=["mailing", "mailbox"], name="copy_by_mailbox")),
         # Of a delivery's seven indexes three told nothing new, and nobody waits for a copy any more.
         migrations.RemoveIndex("delivery", "delivery_waiting"),
         migrations.AlterField("delivery", "mailing", _unindexed("mailer.mailing")),

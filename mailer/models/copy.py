@@ -42,7 +42,7 @@ class Copy(Outgoing):
     The row outlives the mailbox's erasure, because the links in the letter must go on working.
     """
 
-    mailing = models.ForeignKey(Mailing, models.PROTECT, related_name="+")
+    mailing = models.ForeignKey(Mailing, models.PROTECT, related_name="+", db_index=False)
     mailbox = models.ForeignKey(Mailbox, models.SET_NULL, related_name="+", null=True)
     language = models.CharField(max_length=16)
     segments = models.CharField(max_length=200, default="")
@@ -67,6 +67,8 @@ class Copy(Outgoing):
             models.Index(fields=("next_attempt_at",), condition=Q(next_attempt_at__isnull=False), name="copy_retries"),
             # Without it, whoever looks at one claim reads every copy and every delivery there ever was.
             models.Index(fields=("claim",), condition=Q(state=CopyState.CLAIMED), name="copy_by_claim"),
+            # Alone, the mailing would be taken for as good by PostgreSQL, which knows nothing yet of a new one.
+            models.Index(fields=("mailing", "mailbox"), name="copy_by_mailbox"),
             # Not of the states that every letter passes: each index that a claim and a mark touch costs as much again.
             models.Index(fields=("mailing", "state"), condition=Q(state__in=SET_ASIDE), name="copy_set_aside"),
         )

@@ -39,12 +39,11 @@ _TABLES = (
         outcome varchar(16), reason varchar(32), stream_id bigint)""",
     """CREATE TEMPORARY TABLE IF NOT EXISTS mailer_draft (mailbox_id bigint, language varchar(16),
         segments varchar(200), handle bigint, position bigint)""",
-    "DELETE FROM mailer_rider",
-    "DELETE FROM mailer_draft",
 )
 _RIDERS = """INSERT INTO mailer_rider (member_id, mailbox_id, language, outcome, reason, stream_id)
     SELECT * FROM ({decided}) AS decided WHERE NOT EXISTS (
-        SELECT 1 FROM mailer_delivery d WHERE d.mailing_id = %s AND d.member_id = decided.member_id)"""
+        SELECT 1 FROM mailer_delivery d WHERE d.mailing_id = %s AND d.member_id > %s AND d.member_id <= %s
+            AND d.member_id = decided.member_id)"""
 _DRAFTS = f"""INSERT INTO mailer_draft (mailbox_id, language, segments, handle, position)
     WITH drawn (number, handle) AS MATERIALIZED ({{drawn}}), riding AS (
         SELECT r.mailbox_id, r.language, CASE WHEN EXISTS ({{arrived}}) THEN '' ELSE '{FIRST_LETTER}' END AS segments
@@ -64,15 +63,17 @@ _COPIES = f"""INSERT INTO mailer_copy (mailing_id, mailbox_id, language, segment
     ON CONFLICT (mailing_id, mailbox_id, language) WHERE {_LIVE.format(copy="")}
     DO UPDATE SET segments = excluded.segments
     WHERE mailer_copy.state = '{CopyState.QUEUED}' AND mailer_copy.segments < excluded.segments"""  # noqa: S608
-_COPY_OF = f"""c.mailing_id = %s AND c.mailbox_id = r.mailbox_id AND c.language = r.language
-    AND {_LIVE.format(copy="c.")}"""
+# Asked for each rider on its own: of a mailing that it has not met yet PostgreSQL believes that it has one copy, and
+# would read them all for every range.
+_COPY_OF = f"""(SELECT c.id FROM mailer_copy c WHERE c.mailing_id = %s AND c.mailbox_id = r.mailbox_id
+        AND c.language = r.language AND {_LIVE.format(copy="c.")})"""  # noqa: S608
 _DELIVERIES = f"""INSERT INTO mailer_delivery (mailing_id, member_id, stream_id, outcome, reason, copy_id)
-    SELECT CAST(%s AS bigint), r.member_id, r.stream_id, r.outcome, r.reason, c.id
-    FROM mailer_rider r LEFT JOIN mailer_copy c ON r.outcome = '{Outcome.CARRIED}' AND {_COPY_OF}
-    WHERE true ON CONFLICT (mailing_id, member_id) DO NOTHING"""  # noqa: S608
+    SELECT CAST(%s AS bigint), r.member_id, r.stream_id, r.outcome, r.reason,
+        CASE WHEN r.outcome = '{Outcome.CARRIED}' THEN {_COPY_OF} END
+    FROM mailer_rider r WHERE true ON CONFLICT (mailing_id, member_id) DO NOTHING"""  # noqa: S608
 _CHANGED_COPIES = f"""UPDATE mailer_delivery SET copy_id = (
-        SELECT c.id FROM mailer_rider r JOIN mailer_copy c ON {_COPY_OF} WHERE r.member_id = mailer_delivery.member_id)
-    WHERE mailing_id = %s AND member_id IN (SELECT member_id FROM mailer_rider)"""  # noqa: S608
+        SELECT {_COPY_OF} FROM mailer_rider r WHERE r.member_id = mailer_delivery.member_id)
+    WHERE id IN ({{ids}})"""  # noqa: S608
 _PROGRESS = f"""SELECT COALESCE(prepared_to, 0) FROM mailer_mailing
     WHERE id = %s AND state = '{MailingState.PREPARING}' AND prepared_at IS NULL"""  # noqa: S608 - words of our own
 
@@ -97,7 +98,7 @@ def draft(
     It reads, and writes to tables of this session alone, so it keeps nobody waiting.
     """
     judged = decided(rule, today, allow_list, within(after, until))
-    _work_out(mailing_id, _RIDERS.format(decided=judged.sql), (*judged.params, mailing_id), draw)
+    _work_out(mailing_id, _RIDERS.format(decided=judged.sql), (*judged.params, mailing_id, after, until), draw)
 
 
 def make_deliveries(mailing_id: int) -> None:
@@ -116,15 +117,15 @@ def follow_moves(mailing_id: int, draw: Draw, copy_ids: Iterable[int]) -> None:
     A copy on which nobody rides any more is withdrawn. Call it inside `writing()`.
     """
     moved = _moved(mailing_id).filter(copy__in=list(copy_ids))
-    left = list(moved.values_list("copy", flat=True))
+    left = dict(moved.values_list("pk", "copy"))
     if not left:
         return
     riders = moved.values_list("member", "member__mailbox", "member__language", "outcome", "reason", "stream")
     sql, params = riders.query.sql_with_params()
     _work_out(mailing_id, f"INSERT INTO mailer_rider {sql}", params, draw)
     _execute(_COPIES, (mailing_id,))
-    _execute(_CHANGED_COPIES, (mailing_id, mailing_id))
-    withdraw_empty(left)
+    _execute(_CHANGED_COPIES.format(ids=", ".join(["%s"] * len(left))), (mailing_id, *left))
+    withdraw_empty(left.values())
 
 
 def _moved(mailing_id: int) -> QuerySet[Delivery]:
@@ -140,7 +141,9 @@ def _moved(mailing_id: int) -> QuerySet[Delivery]:
 
 def _work_out(mailing_id: int, riders: str, params: tuple[Any, ...], draw: Draw) -> None:
     """Gather the riders by this statement, and draft the copies that they need."""
-    for statement in _TABLES:
+    # On PostgreSQL nobody sweeps a session's own tables: emptied by DELETE, they would grow with every range.
+    empty = "TRUNCATE" if connection.vendor == "postgresql" else "DELETE FROM"
+    for statement in (*_TABLES, f"{empty} mailer_rider", f"{empty} mailer_draft"):
         _execute(statement)
     count = _execute(riders, params)
     numbered, handles = _numbered(_handles(draw, count))

@@ -46,7 +46,7 @@ _OF_A_RANGE: dict[str, tuple[str, tuple[Any, ...]]] = {
     "who may still have it": (recheck._DOUBTFUL.format(decided=_JUDGED.sql), (1, 0, 1000, *_JUDGED.params)),
     "copies": (preparing._COPIES, (1,)),
     "deliveries": (preparing._DELIVERIES, (1, 1)),
-    "deliveries that move": (preparing._CHANGED_COPIES, (1, 1)),
+    "deliveries that move": (preparing._CHANGED_COPIES.format(ids="%s"), (1, 1)),
 }
 #: The riders are called r where their copies are looked for.
 _OWN = {"mailer_rider", "mailer_draft", "asked", "r"}

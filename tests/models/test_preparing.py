@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from mailer.bench import members
 from mailer.core.audience import Rule
@@ -70,6 +70,19 @@ def test_a_range_done_again_makes_no_copy_for_who_has_an_outcome_already(house: 
     consent(house, ann, news, NOW)
     prepare(house, mailing, draw)
     assert rows(mailing) == once
+
+
+def test_the_tables_of_the_session_do_not_grow_with_the_ranges(house: House, mailing: Mailing) -> None:
+    if connection.vendor != "postgresql":
+        return  # SQLite gives every page back at once
+    filled = members.fill(300, at=NOW)
+    sizes = set()
+    for _ in range(3):
+        preparing.draft(mailing.pk, filled.rule, TODAY, None, Draw().handle, 0, 1_000_000)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_relation_size('mailer_rider'), pg_relation_size('mailer_draft')")
+            sizes.add(cursor.fetchone())
+    assert len(sizes) == 1
 
 
 def test_two_languages_in_one_household_are_two_copies(house: House, mailing: Mailing) -> None:
