@@ -232,6 +232,10 @@ class Lane:
                 continue
             step, parcel = self._expected[0]
             if step is not Step.FINAL_DOT and self._reader.skip(_WANTED[step]):
+                if step is not Step.DATA and len(self._expected) > 1:  # of a group, the answer to DATA decides
+                    self._expected.popleft()
+                    heard_any = True
+                    continue
                 heard: Reply | None = None
             elif (heard := self._reader.take()) is None:
                 break
@@ -393,6 +397,7 @@ class Lane:
 
     def _forget(self, parcel: Parcel) -> None:
         self._expected = deque(each for each in self._expected if each[1] is not parcel)
+        self._unsaid.clear()  # only ever one letter's
 
     def _lose(self, note: str, *, untried: bool = False) -> None:
         """Close, and say of every letter on the way what is known: of the first what happened, of others nothing."""

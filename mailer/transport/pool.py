@@ -182,7 +182,7 @@ class Pool:
             self._dialler.dial()
 
     def _meet(self) -> None:
-        """Take in what the dialler found: connections first, since a failure beside others means less, and may raise."""
+        """Take in what the dialler found: connections first, since a failure beside others means less."""
         found = self._dialler.found()
         for each in found:
             if isinstance(each, Lane):
