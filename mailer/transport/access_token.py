@@ -1,4 +1,4 @@
-"""The access token of a mailbox that wants one instead of a password (XOAUTH2, standards T20).
+"""The access token of a mailbox or a relay that wants one instead of a password (OAuth, standards T20).
 
 Tokens live for an hour or so, and somebody else renews them: a file that another program rewrites, or a command that
 prints one. So it is read anew for each session, and stands in no text of ours.
@@ -7,14 +7,38 @@ prints one. So it is read anew for each session, and stands in no text of ours.
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from mailer.core.errors import MailerError
 
 _SECONDS = 30
+#: Who knows the token of this minute: a file, or a command word by word.
+Source: TypeAlias = Path | tuple[str, ...]
 
 
 class NoTokenError(MailerError, ValueError):
     """There is no token to be had."""
+
+
+class Token:
+    """The token of one login: what the source gives now, and at most once something newer."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.value = fetch(source)
+        self.is_renewed = False
+
+    def renew(self) -> None:
+        """Ask the source again, since the server refused what it gave."""
+        value = fetch(self._source)
+        if value == self.value:
+            raise NoTokenError(f"{_name(self._source)} still gives the same one")
+        self.value, self.is_renewed = value, True
+
+
+def fetch(source: Source) -> str:
+    """The token of this minute."""
+    return from_file(source) if isinstance(source, Path) else from_command(source)
 
 
 def from_file(path: Path) -> str:
@@ -39,6 +63,11 @@ def from_command(command: Sequence[str]) -> str:
     if done.returncode:
         raise NoTokenError(f"{name} ended with status {done.returncode} instead of an access token")
     return _one_word(done.stdout.decode("ascii", "replace"), name)
+
+
+def _name(source: Source) -> str:
+    """How a person knows it; the other words of a command may be secret."""
+    return str(source) if isinstance(source, Path) else source[0]
 
 
 def _one_word(text: str, where: str) -> str:

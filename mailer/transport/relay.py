@@ -13,6 +13,7 @@ from typing import Literal
 
 from mailer.core.errors import MailerError
 from mailer.core.reply import Reply, Step
+from mailer.transport.access_token import Source
 
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _FQDN = re.compile(rf"(?:{_LABEL}\.)+{_LABEL}")
@@ -74,7 +75,10 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """One submission server. No `user` means no AUTH; `ca_file` replaces the machine's own authorities."""
+    """One submission server. No `user` means no AUTH; `ca_file` replaces the machine's own authorities.
+
+    `token_from` stands in the place of a password where the server wants an access token (T20).
+    """
 
     host: str
     port: int
@@ -84,6 +88,7 @@ class Relay:
     password: str = field(default="", repr=False)
     timeouts: Timeouts = Timeouts()
     ca_file: Path | None = None
+    token_from: Source | None = None
 
     def __post_init__(self) -> None:
         name = self.ehlo_name.lower()
@@ -96,8 +101,13 @@ class Relay:
             raise RelayRefused(f"ehlo_name {name!r} says nothing to another machine: write the full name.")
         if not (_FQDN.fullmatch(name) or _is_literal(self.ehlo_name) or name == "localhost"):
             raise RelayRefused(f"ehlo_name {name!r}: write this machine's full name, as mail.example.org.")
-        if bool(self.user) != bool(self.password) or "\0" in self.user + self.password:
-            raise RelayRefused("user and password go together, and hold no NUL; leave out both for no AUTH.")
+        if self.password and self.token_from:
+            raise RelayRefused("A password and an access token are one too many: leave out one of them.")
+        if bool(self.user) != bool(self.password or self.token_from):
+            raise RelayRefused("user and password (or token) go together; leave out both for no AUTH.")
+        # AUTH PLAIN parts its fields by NUL, OAuth by SOH.
+        if "\0" in self.user + self.password or "\1" in self.user:
+            raise RelayRefused("user and password hold no control characters such as NUL.")
 
     @property
     def on_loopback(self) -> bool:

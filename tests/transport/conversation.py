@@ -2,7 +2,7 @@
 
 import re
 import socket
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING
 
 from mailer.core.reply import Step
@@ -11,6 +11,17 @@ from tests.transport.pipe import Pipe
 
 if TYPE_CHECKING:
     from tests.transport.wire import Wire
+
+
+#: What each mechanism says at first, and what it answers to an error challenge.
+_BY_TOKEN = {
+    "OAUTHBEARER": (
+        r"n,a=(?P<user>[^,\x01]+),\x01host=[^\x01]+\x01port=[0-9]+\x01auth=Bearer (?P<token>[^\x01]+)\x01\x01",
+        "AQ==",
+    ),
+    "XOAUTH2": (r"user=(?P<user>[^\x01]+)\x01auth=Bearer (?P<token>[^\x01]+)\x01\x01", ""),
+}
+_EXPIRED = b64encode(b'{"status":"invalid_token"}').decode()
 
 
 class _HangUp(Exception):
@@ -96,12 +107,29 @@ class Conversation:
 
     def _log_in(self, line: str) -> None:
         _, mechanism, *initial = line.split(" ")
+        if mechanism.upper() in _BY_TOKEN:
+            self._log_in_by_token(line, mechanism.upper(), initial[0])
+            return
         if mechanism.upper() == "PLAIN":
             _, user, password = _decoded(initial[0]).split("\0")
         else:
             user, password = (_decoded(self._prompted(line, what)) for what in ("VXNlcm5hbWU6", "UGFzc3dvcmQ6"))
         right = self._server.users.get(user) == password
-        proper = "235 2.7.0 Welcome" if right else "535 5.7.8 Wrong user or password"
+        self._welcome(line, user, "235 2.7.0 Welcome" if right else "535 5.7.8 Wrong user or password")
+
+    def _log_in_by_token(self, line: str, mechanism: str, initial: str) -> None:
+        """RFC 7628 section 3: an error challenge in JSON, an answer without a word, and then the refusal."""
+        form, answer = _BY_TOKEN[mechanism]
+        match = re.fullmatch(form, _decoded(initial))
+        user = match["user"].replace("=2C", ",").replace("=3D", "=") if match else ""
+        if match and self._server.users.get(user) == match["token"]:
+            self._welcome(line, user, "235 2.7.0 Welcome")
+        elif self._do(Step.AUTH, line, f"334 {_EXPIRED}") == "3":
+            said = self._line()
+            proper = "535 5.7.8 Expired" if said == answer else "501 5.5.2 That is no answer to a challenge"
+            self._do(Step.AUTH, said, proper)
+
+    def _welcome(self, line: str, user: str, proper: str) -> None:
         if self._do(Step.AUTH, line, proper) == "2":
             self._logged_in = True
             self._server.logins.append(user)

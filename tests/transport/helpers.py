@@ -6,6 +6,7 @@ from typing import Literal
 
 from mailer.core.envelope import Envelope
 from mailer.core.reply import Answer
+from mailer.transport.access_token import Source
 from mailer.transport.relay import Relay, Timeouts
 from mailer.transport.smtp import connect
 from tests.transport.wire import Wire
@@ -29,9 +30,10 @@ def relay_to(
     password: str = "",
     patience: float = PATIENT,
     ca_file: Path | None = None,
+    token_from: Source | None = None,
 ) -> Relay:
     host = "127.0.0.1" if tls == "none" else "localhost"
-    return Relay(host, server.port, tls, "mail.example.com", user, password, timeouts(patience), ca_file)
+    return Relay(host, server.port, tls, "mail.example.com", user, password, timeouts(patience), ca_file, token_from)
 
 
 def envelope(recipient: str = ANNE, payload: bytes = LETTER, **more: bool) -> Envelope:

@@ -131,6 +131,29 @@ def injects_after_starttls() -> Misbehaviour:
     return act
 
 
+def hangs_up_on_a_refused_login() -> Misbehaviour:
+    """Lets nobody whose login it refused try again on the same connection."""
+
+    def act(moment: Moment, proper: Deed) -> Deed:
+        refused = moment.step is Step.AUTH and proper.digit == "5"
+        return replace(proper, then=Then.DROP) if refused else proper
+
+    return act
+
+
+def closes_on_a_second_login() -> Misbehaviour:
+    """Says 421 to whoever tries to log in again, once."""
+    closing, refusals = answers_421_at(Step.AUTH), list[int]()
+
+    def act(moment: Moment, proper: Deed) -> Deed:
+        if moment.step is Step.AUTH and proper.digit == "5":
+            refusals.append(moment.nth)
+        again = refusals and moment.nth == refusals[0] + 1
+        return closing(moment, proper) if again else proper
+
+    return act
+
+
 def echoes_login() -> Misbehaviour:
     """Refuses the login and repeats the whole command in its reply, password and all."""
 
