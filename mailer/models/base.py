@@ -18,6 +18,10 @@ _WRITER = threading.Lock()
 _ROWS_AT_ONCE = 500
 
 
+class Busy(OperationalError):
+    """Somebody else kept writing to SQLite for longer than one would wait."""
+
+
 class Table(models.Model):
     """The only manager is called `unscoped`: outside `models/` and `access.py` nobody may say that word."""
 
@@ -33,7 +37,7 @@ class Table(models.Model):
 def writing(patience: float | None = None) -> Iterator[None]:
     """One write transaction, taken at once; a nested one joins the outer.
 
-    `patience` is how many seconds at most a lock is waited for; then it raises OperationalError.
+    `patience` is how many seconds at most a lock is waited for; then it raises Busy, or another OperationalError.
 
     SQLite's own busy handler backs off in steps of up to 100 ms, so that a page waits 300 ms behind a busy sender.
     Asking again every millisecond gets the lock as soon as it is free (performance notes; design.md section 2). Of the
@@ -63,7 +67,7 @@ def _turn(patience: float) -> Iterator[float]:
         return
     ends = time.monotonic() + patience
     if not _WRITER.acquire(timeout=patience):
-        raise OperationalError("database is locked by another thread")
+        raise Busy("database is locked by another thread")
     try:
         yield ends - time.monotonic()
     finally:
@@ -82,8 +86,10 @@ def _begin(patience: float) -> "transaction.Atomic":
             try:
                 block.__enter__()
             except OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > deadline:
+                if "locked" not in str(error):
                     raise
+                if time.monotonic() > deadline:
+                    raise Busy(str(error)) from error
                 time.sleep(_PAUSE_SECONDS)
             else:
                 return block
