@@ -56,8 +56,8 @@ class Pages:
     def leave(self, address: str) -> bool:
         """What a mail program does when somebody presses its button; whether they were told that it holds."""
         ((handle,),) = self.running.rows(
-            "SELECT c.handle FROM mailer_copy c JOIN mailer_mailbox b ON b.id = c.mailbox_id"
-            f" WHERE b.address = '{address}'"  # noqa: S608 - an address of our own
+            "SELECT c.handle FROM mailer_copy c JOIN mailer_mailbox b ON b.id = c.mailbox_id"  # noqa: S608 - an address of our own
+            f" WHERE b.address = '{address}'"
         )
         token = Keyring(load(self.running.data / "keys").token).sign(Purpose.LEAVE, handle & 0xFFFF_FFFF_FFFF_FFFF)
         request = urllib.request.Request(
