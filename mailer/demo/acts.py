@@ -75,6 +75,10 @@ class Story:
     def go_on(self) -> None:
         """What bell and sender do as long as the pages are there."""
         self._ring()
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """As long as there is something to send, and the sender is not to stop."""
         while self._stage.sender.work():
             pass
 
@@ -150,7 +154,7 @@ class Story:
         sender, counted = self._stage.sender, self._stage.server
         acting = {self._household[0].address, self._stage.cast.leaver.address}
         sender.stopping = lambda: acting <= counted.counted_by_recipient.keys()
-        sender.work()
+        self._hand_over()
         sender.stopping = lambda: False
         caught = self.caught(self.sendings[0])
         if not acting <= caught.keys():
