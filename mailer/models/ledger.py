@@ -27,6 +27,9 @@ _FOLLOW = f"""INSERT INTO mailer_subscription AS followed (member_id, stream_id,
     WHERE (excluded.since, excluded.state = '{SubscriptionState.LEFT}')
         > (followed.since, followed.state = '{SubscriptionState.LEFT}')"""  # noqa: S608 - a word of our own
 
+#: So many take some 20 ms, in which nobody else can write; an import adds a hundred thousand.
+LINES_A_SEAL = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -153,11 +156,11 @@ def draw_salt() -> bytes:
 
 
 def seal_ledger(now: datetime) -> str:
-    """Seal every line not yet in the chain as one batch; the head, to be written outside the database too."""
+    """Seal the next lines that are not in the chain yet; the head, to be written outside the database too."""
     name_touched(begin_change(), [])
     last = Seal.unscoped.filter(chain=Seal.Chain.CONSENT).order_by("-last_row").first()
     head = last.head if last else GENESIS
-    rows = list(ConsentEntry.unscoped.filter(pk__gt=last.last_row if last else 0).order_by("pk"))
+    rows = list(ConsentEntry.unscoped.filter(pk__gt=last.last_row if last else 0).order_by("pk")[:LINES_A_SEAL])
     if not rows:
         return head
     head = seal(head, _canonical(rows))

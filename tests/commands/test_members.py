@@ -10,6 +10,8 @@ from click.testing import Result
 
 from mailer.actions.seal_ledger import heads_file, seal_ledger
 from mailer.house import House
+from mailer.models import Seal
+from mailer.models.ledger import broken_seal
 from tests.world import NOW, anne, bart, join, sima, stream
 
 pytestmark = pytest.mark.django_db
@@ -154,6 +156,20 @@ def test_evidence_that_was_not_committed_to_is_found(mailer: Mailer, house: Hous
     proved = mailer("members", "proof", member.number, *BY)
     assert proved.exit_code == 1
     assert "NOT WHAT WAS COMMITTED" in proved.stdout
+
+
+def test_many_lines_are_sealed_a_few_at_a_time_and_each_head_is_kept(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else can write while lines are sealed, and an import adds a hundred thousand."""
+    monkeypatch.setattr("mailer.models.ledger.LINES_A_SEAL", 2)
+    for name in ("Ann Smith", "Bob Brown", "Eve Jones"):
+        join(house, name, consents=[stream(house)])
+    assert seal_ledger(house, NOW)
+    assert Seal.unscoped.count() == 2
+    assert len(heads_file(house).read_text().splitlines()) == 2
+    assert broken_seal() is None
+    assert not seal_ledger(house, NOW)
 
 
 def test_an_older_ledger_than_the_head_outside_is_found(mailer: Mailer, house: House) -> None:
