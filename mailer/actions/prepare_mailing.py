@@ -18,7 +18,7 @@ from mailer.models.audience import next_range
 from mailer.models.base import writing
 
 #: The first range of members; those after it are as long as this machine does in a moment.
-FIRST_RANGE = Pace(1000)
+FIRST_RANGE = 1000
 #: Deliveries put right in one write at the start.
 CHUNK = 250
 #: Seconds that only grow, to measure by.
@@ -36,7 +36,7 @@ class Whom:
 
 def make_deliveries(number: int, whom: Whom, now: datetime, draw: Draw, ticks: Ticks = time.monotonic) -> None:
     """Give every candidate of a mailing a delivery, from where its preparing has come to."""
-    after, pace = preparing.progress(number), FIRST_RANGE
+    after, pace = preparing.progress(number), Pace(FIRST_RANGE, preparing.write_seconds())
     while after is not None:
         after, pace = _make_range(number, whom, now, draw, ticks, after, pace)
 
@@ -63,7 +63,7 @@ def _make_range(
 def check_everyone(number: int, whom: Whom, draw: Draw, ticks: Ticks = time.monotonic) -> bool:
     """Ask everyone carried once more, and put right what is not so any more; False if the mailing was stopped."""
     going_on = _put_right(number, recheck.of_the_erased(number), whom, draw)
-    after, pace = 0, FIRST_RANGE
+    after, pace = 0, Pace(FIRST_RANGE, preparing.write_seconds())
     while going_on and (found := next_range(after, pace.size)):
         began = ticks()
         wrong = recheck.doubtful(number, whom.rule, whom.today, whom.allow_list, *found)

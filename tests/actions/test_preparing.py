@@ -47,7 +47,7 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, module: object, name: str, times
 
 def in_ranges_of(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     """However fast the machine is, so many members are done in one range."""
-    monkeypatch.setattr(ranges, "FIRST_RANGE", Pace(size))
+    monkeypatch.setattr(ranges, "FIRST_RANGE", size)
     monkeypatch.setattr(Pace, "after", lambda pace, _seconds: pace)
 
 
