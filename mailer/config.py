@@ -193,6 +193,8 @@ class _Relay:
     tls: Tls = field(default=Tls.STARTTLS, metadata=_of(TLS))
     user: str = field(default="", metadata=_of(LINE))
     password: str = field(default="", repr=False, metadata=_of(SECRET, secret=True))
+    token_file: Path | None = field(default=None, metadata=_of(_PLACE))
+    token_command: tuple[str, ...] = field(default=(), metadata=_of(COMMAND))
     ehlo_name: str = field(default="", metadata=_of(EHLO_NAME))
     ca_file: Path | None = field(default=None, metadata=_of(_PLACE))
     signs: bool = field(default=False, metadata=_of(FLAG))

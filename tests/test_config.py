@@ -113,6 +113,8 @@ def test_the_example_that_a_site_starts_from_is_good_and_shows_every_key_that_ha
         "smtp.password",
         "smtp.senders",
         "smtp.signs",
+        "smtp.token_command",
+        "smtp.token_file",
         "smtp.user",
     }
     known = {
@@ -296,6 +298,53 @@ def test_the_password_file_of_another_relay_is_read_or_named(folder: Path) -> No
     both = complaints(folder, text.replace("password_file", 'password = "s3cret", password_file'))
     assert both == {"smtp.others[1].password_file": "expected instead of password, not beside it"}
     assert list(complaints(folder, text.replace("key.pem", "none.pem"))) == ["smtp.others[2].ca_file"]
+
+
+LOGIN = {"user": '"friends"', "password": '"s3cret"'}
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_right"),
+    [
+        ({}, True),
+        ({"password": "", "token_file": '"token"'}, True),
+        ({"password": "", "token_command": '["give", "a", "token"]'}, True),
+        ({"user": "", "password": ""}, True),
+        ({"password": ""}, False),
+        ({"token_file": '"token"'}, False),
+        ({"token_command": '["give"]'}, False),
+        ({"password": "", "token_file": '"token"', "token_command": '["give"]'}, False),
+        ({"user": "", "password": "", "token_file": '"token"'}, False),
+        ({"user": "", "password": "", "token_command": '["give"]'}, False),
+    ],
+)
+def test_a_relay_is_logged_in_at_by_one_way(folder: Path, changes: dict[str, str], is_right: bool) -> None:
+    keys = {key: value for key, value in {**LOGIN, **changes}.items() if value}
+    first = LEAST
+    for key, value in keys.items():
+        first = with_key("smtp", key, value, first)
+    spare = ", ".join(
+        f"{key} = {value}" for key, value in {"name": '"spare"', "host": '"a.example.net"', **keys}.items()
+    )
+    other = with_key("smtp", "others", f"[{{{spare}}}]")
+    if is_right:
+        for relay in (read(folder, first).smtp, *read(folder, other).smtp.others):
+            assert relay.token_file == (folder / "token" if "token_file" in keys else None)
+            assert relay.token_command == (("give", "a", "token") if "token_command" in keys else ())
+    else:
+        assert list(complaints(folder, first)) == ["smtp.password"]
+        assert list(complaints(folder, other)) == ["smtp.others"]
+
+
+def test_a_token_and_a_password_file_are_one_too_many(folder: Path) -> None:
+    (folder / "word").write_text("s3cret")
+    both = SPARE.replace("password_file", 'token_file = "token", password_file')
+    assert "expected alone" in complaints(folder, LEAST.replace("[bounces]", both + "[bounces]"))["smtp.others"]
+
+
+def test_a_token_file_from_the_environment_is_named_and_not_read(folder: Path) -> None:
+    environ = {"MAILER_SMTP__USER": "friends", "MAILER_SMTP__TOKEN_FILE": "/run/token"}
+    assert read(folder, LEAST, environ).smtp.token_file == Path("/run/token")
 
 
 def test_other_relays_come_from_the_environment_too(folder: Path) -> None:

@@ -79,9 +79,13 @@ def all_must_be_signed(config: Config, signers: tuple[Signer, ...]) -> None:
 
 
 def credentials_of(house: House, route: Route) -> str:
-    """A keyed fingerprint of where a relay is and how we log in there: it tells that they changed, and nothing else."""
+    """A keyed fingerprint of where a relay is and how we log in there: it tells that they changed, and nothing else.
+
+    Of an access token it is the source that counts: a token that was only renewed changes nothing.
+    """
     relay = route.relay
-    parts = ("relay", relay.host, str(relay.port), relay.tls, relay.user, relay.password)
+    login = relay.password or str(relay.token_from or "")
+    parts = ("relay", relay.host, str(relay.port), relay.tls, relay.user, login)
     return hmac.new(house.keys.django.encode(), "\0".join(parts).encode(), hashlib.sha256).hexdigest()
 
 
@@ -94,4 +98,5 @@ def _relay(smtp: Smtp | OtherRelay) -> Relay:
         user=smtp.user,
         password=smtp.password,
         ca_file=smtp.ca_file,
+        token_from=smtp.token_file or smtp.token_command or None,
     )

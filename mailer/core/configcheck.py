@@ -61,7 +61,16 @@ def _no_direct_delivery(port: int, host: str) -> str | None:
     return None
 
 
-@_needs("smtp.password", "smtp.user")
+@_needs("smtp.password", "smtp.user", "smtp.token_file", "smtp.token_command")
+def _login(password: str, user: str, token_file: object, token_command: tuple[str, ...]) -> str | None:
+    ways = sum(map(bool, (password, token_file, token_command)))
+    if ways > 1:
+        return "expected alone: one of password, token_file and token_command"
+    if ways != bool(user):
+        return "expected together with the user, or token_file or token_command in its place; or nothing of it"
+    return None
+
+
 @_needs("alerts.password", "alerts.user")
 def _credentials(password: str, user: str) -> str | None:
     if bool(password) != bool(user):
@@ -103,7 +112,7 @@ def _others(others: tuple[Any, ...]) -> str | None:
         for fault in (
             _encrypted(other.tls, other.host),
             _no_direct_delivery(other.port, other.host),
-            _credentials(other.password or str(other.password_file or ""), other.user),
+            _login(other.password or str(other.password_file or ""), other.user, other.token_file, other.token_command),
             _named(other.ehlo_name, other.host),
         )
         if fault

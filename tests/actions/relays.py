@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from mailer.config import DomainLimits, OtherRelay, RelayLimits
 from mailer.core.configkind import Tls
@@ -40,3 +41,9 @@ def with_relays(
     return replace(
         house, config=replace(config, smtp=smtp, limits=bounds, sending=replace(config.sending, quiet_hours=quiet))
     )
+
+
+def with_token(house: House, *, token_file: Path | None = None, token_command: tuple[str, ...] = ()) -> House:
+    """The same house logging in at its relay by an access token."""
+    smtp = replace(house.config.smtp, user="friends", token_file=token_file, token_command=token_command)
+    return replace(house, config=replace(house.config, smtp=smtp))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from mailer.core.reply import Answer, Step, parse
 from mailer.house import House
 from mailer.models import Event, RelayState
 from mailer.transport.relay import FaultKind, RelayFault
-from tests.actions.relays import spare, with_relays
+from tests.actions.relays import spare, with_relays, with_token
 from tests.world import NOW
 
 pytestmark = pytest.mark.django_db
@@ -96,6 +97,32 @@ def test_another_password_in_the_configuration_is_tried_at_once(house: House) ->
     assert [each.state for each in relays(new, NOW)] == ["well"]
     is_well("smtp", NOW)
     assert name_at(old) == "smtp"
+
+
+def test_a_token_that_was_only_renewed_is_no_other_login(house: House, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("old")
+    by_password = with_relays(house, password="hunter2")
+    house = with_token(house, token_file=tmp_path / "token")
+    failed(house, "smtp", fault(FaultKind.AUTH, "535 5.7.8 Expired", retry_later=False), NOW)
+    (tmp_path / "token").write_text("new")
+    assert isinstance(relay_for(house, OURS, NOW), Waiting)
+    for other in (with_token(house, token_file=tmp_path / "other"), with_token(house, token_command=("give", "one"))):
+        assert name_at(other) == "smtp"
+    assert name_at(by_password) == "smtp"
+
+
+def test_no_table_holds_a_token(house: House, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("ya29.secret")
+    failed(with_token(house, token_file=tmp_path / "token"), "smtp", fault(FaultKind.AUTH, retry_later=False), NOW)
+    held = [*RelayState.unscoped.values(), *Event.unscoped.values()]
+    assert held
+    assert "ya29" not in str(held)
+
+
+def test_the_configuration_says_where_the_token_comes_from(house: House, tmp_path: Path) -> None:
+    houses = house, with_token(house, token_file=tmp_path), with_token(house, token_command=("give", "one"))
+    sources = [routes_of(each.config)[0].relay.token_from for each in houses]
+    assert sources == [None, tmp_path, ("give", "one")]
 
 
 def test_the_table_does_not_hold_the_password(house: House) -> None:
