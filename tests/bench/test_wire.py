@@ -14,7 +14,11 @@ from mailer.bench.site import make_certificate
 from mailer.bench.wire import BenchRefused, Sink, Tools
 from tests.needs import needs
 
-pytestmark = needs("gcc", "/usr/bin/cc")
+pytestmark = [
+    needs("gcc", "/usr/bin/cc"),
+    needs("libc6-dev", "/usr/include/stdio.h"),
+    needs("libssl-dev", "/usr/include/openssl/ssl.h"),
+]
 LETTER = (
     b"From: a@example.org\r\nDate: Tue, 01 Dec 2026 09:00:00 +0000\r\nSubject: x\r\n y\r\n\r\nHello.\r\n"
     + b"x" * 70 * 600
