@@ -210,3 +210,9 @@ def ends_lines_with_bare_lf() -> Misbehaviour:
         return replace(proper, says=tuple(piece.replace(b"\r\n", b"\n") for piece in proper.says))
 
     return act
+
+
+def bears_connections(most: int) -> Misbehaviour:
+    """Greets so many connections and turns every later one away with 421."""
+    away = answers_421_at(Step.CONNECT)
+    return lambda moment, proper: away(moment, proper) if moment.nth > most else proper

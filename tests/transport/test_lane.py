@@ -61,8 +61,8 @@ def test_a_group_goes_out_in_one_write_and_the_next_behind_the_final_dot() -> No
 def test_without_the_offer_each_line_waits_for_its_reply() -> None:
     with Peer(ONE_BY_ONE) as peer:
         peer.gives(ANNE, BEA)
-        for reply, line in [("250 a", b"RCPT TO:<anne@example.org>\r\n"), ("250 b", b"DATA\r\n"),
-                            ("354 c", LETTER + b".\r\n"), ("250 k", b"MAIL FROM:<b+token@bounce.example.com>\r\n")]:  # fmt: skip
+        mail, rcpt = peer.heard, b"RCPT TO:<anne@example.org>\r\n"
+        for reply, line in (("250 a", rcpt), ("250 b", b"DATA\r\n"), ("354 c", LETTER + b".\r\n"), ("250 kept", mail)):
             before = len(peer.heard)
             peer.says(reply)
             assert peer.heard[before:] == line
@@ -473,7 +473,7 @@ def test_of_the_dot_is_said_what_the_server_can_have_read(deaf: Peer, size: int)
     """Wherever the socket stops taking: who was told that the dot is not written does not have it."""
     with deaf as peer:
         letter = b"a: b\r\n\r\n" + b"x" * size + b"\r\n"
-        following = BEA.replace("bea", "b" * 60)
+        following = BEA.replace("bea", "b" * 200_000)  # so long that it may be this that is written in part
         peer.gives(ANNE, following, payload=letter)
         peer.says("250 a", "250 b")
         peer.end.sendall(b"354 c\r\n")
