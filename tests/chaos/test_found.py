@@ -31,7 +31,7 @@ def test_a_worker_that_looks_around_takes_no_newcomers_journal(tmp_path: Path, m
                 list(looking[0])
             else:
                 looking.append(left_behind(tmp_path))
-                next(looking[0])
+                next(looking[0], None)
         return number
 
     monkeypatch.setattr(os, "open", opened)
