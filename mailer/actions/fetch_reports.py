@@ -5,11 +5,14 @@ read, so that other people's letters in it are fetched once and never touched. A
 alone for longer each time, since many lock an account that knocks with a wrong password.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
+
+from django.db import DatabaseError
 
 from mailer.actions.leave import Draw
 from mailer.actions.read_bounces import ReadReport, Source, read_reports
@@ -129,6 +132,11 @@ def _look(house: House, place: Place, mark: Mark, now: datetime, draw: Draw, vig
     except (MailboxFault, NotAMaildirError, OSError) as fault:
         _release_in_trouble(place, mark, fault, now)
         return Look(place.name, tuple(reports), str(fault))
+    except Exception as fault:
+        # Nobody else may look there while it is claimed; what went wrong is for whoever rang.
+        with contextlib.suppress(DatabaseError):
+            _release_in_trouble(place, mark, fault, now)
+        raise
     with writing():
         report_source.release(place.name, now)
     return Look(place.name, tuple(reports), more=more)

@@ -33,7 +33,7 @@ from mailer.core.message import format_date
 from mailer.core.reply import Answer
 from mailer.core.watch import WorkerState
 from mailer.house import House
-from mailer.models import Mailing, site, steering
+from mailer.models import Mailing, quota, site, steering
 from mailer.models.base import writing
 from mailer.models.quota import Grant
 from mailer.transport.journal import Journal
@@ -97,11 +97,12 @@ class Sender:
         """Hand over all that can be handed over now, one-off letters first; False when there was nothing to do."""
         self._asked_in_vain_at = self.ready_at = None
         self.pulse.is_now(WorkerState.IDLE)
-        self._turn()
+        found = self._turn()
         self.pulse.beat(self.clock())
         if not self._batches:
-            self.rest()
-            return False
+            if not found:
+                self.rest()
+            return found
         self.pulse.is_now(WorkerState.WORKING)
         try:
             while self._batches:
@@ -130,6 +131,8 @@ class Sender:
                 self._heard(via, answer)
         if self.stopping():
             self._abandon_all()
+        # A slow server asks for nothing for a long time, and claims are renewed here.
+        self.look_around()
         fault = wire.take_fault()
         if fault is not None:
             steer_relay.failed(self.house, via.name, fault, self.clock())
@@ -172,9 +175,8 @@ class Sender:
         self._read_at = self.ticks()
         for batch in self._batches:
             if not batch.is_in_time or not batch.is_ours(ticks):
-                batch.abandon()
-                batch.opening.clear()
-            elif changes != batch.checked_to:
+                batch.stop()
+            elif not batch.is_checked(changes):
                 self._check_again(batch, changes)
 
     def _carry_out_departures(self) -> None:
@@ -186,8 +188,7 @@ class Sender:
         try:
             batch.check_again(changes)
         except AuthorGone as error:
-            batch.abandon()
-            batch.opening.clear()
+            batch.stop()
             if isinstance(batch, MailingBatch):
                 pause(batch.mailing, self.clock(), str(error))
 
@@ -212,16 +213,16 @@ class Sender:
     def _runs_low(self) -> bool:
         return self._waiting <= 2 * self._width
 
-    def _turn(self) -> None:
-        """Write down what was answered and claim what comes next: one wait for the disk."""
+    def _turn(self) -> bool:
+        """Write down what was answered and claim what comes next, in one wait for the disk; whether there was any."""
         self._measure()
         self._carry_out_departures()
+        is_fit = is_adopted(self.house)
         trouble: tuple[Mailing, MailerError] | None = None
         claimed: list[Batch] = []
         with writing():
-            freed = [place for batch in self._batches for place in batch.write_down()]
-            if not self.stopping() and self._runs_low and self._has_disk():
-                self._must_be_adopted()
+            freed, returned = self._write_down()
+            if is_fit and not self.stopping() and self._runs_low and self._has_disk():
                 mailing = steering.next_to_send(self.clock(), after=self._last_mailing)
                 try:
                     with writing():
@@ -230,21 +231,39 @@ class Sender:
                     if mailing is None:
                         raise
                     trouble = mailing, error
+            quota.give_back(returned)
         self.journal.clear(freed)
+        self._take_in(claimed)
+        if trouble is not None:
+            pause(trouble[0], self.clock(), f"It cannot be sent: {trouble[1]}")
+        if not is_fit:
+            raise SendingRefused(
+                "The list files of this worker are not those that the database adopted: run `mailer migrate` with"
+                " the right files, or bring this host's files up to date. Nothing is sent until then."
+            )
+        return bool(claimed)
+
+    def _write_down(self) -> tuple[list[int], list[tuple[Grant, int]]]:
+        """What all batches know, inside `writing()`; places to be freed, and what to give back of limits."""
+        freed, returned = [], []
+        for batch in self._batches:
+            places, unused = batch.write_down()
+            freed += places
+            returned += unused
+        return freed, returned
+
+    def _take_in(self, claimed: Sequence[Batch]) -> None:
+        """Claims that are durable come into hand: into mirror and journal, before a server hears of them."""
         if claimed:
-            # When it is durable and not before: the mirror must never be ahead of the database by itself.
+            # Not before they are durable: the mirror must never be ahead of the database by itself.
             note_claim(self.house, max(batch.number for batch in claimed))
+        else:
+            self._asked_in_vain_at = self._turned_at
         for batch in claimed:
             batch.enter()
         together = [batch for batch in (*claimed, *self._batches) if not batch.is_over]
         # One-off letters overtake every mailing.
         self._batches = sorted(together, key=lambda batch: isinstance(batch, MailingBatch))
-        if claimed:
-            self._read_at = self.ticks()
-        else:
-            self._asked_in_vain_at = self._turned_at
-        if trouble is not None:
-            pause(trouble[0], self.clock(), f"It cannot be sent: {trouble[1]}")
 
     def _has_disk(self) -> bool:
         """Whether what is sent could be written down; looked at once a second."""
@@ -254,13 +273,6 @@ class Sender:
         if self._disk_fault:
             self.pulse.is_now(WorkerState.WAITING, self._disk_fault)
         return self._disk_fault is None
-
-    def _must_be_adopted(self) -> None:
-        if not is_adopted(self.house):
-            raise SendingRefused(
-                "The list files of this worker are not those that the database adopted: run `mailer migrate` with"
-                " the right files, or bring this host's files up to date. Nothing is sent until then."
-            )
 
     def _claim(self, mailing: Mailing | None) -> Iterator[Batch]:
         """One-off letters, then copies of a mailing, as far as a relay takes them now."""
@@ -337,7 +349,8 @@ class Sender:
         for batch in self._batches:
             batch.doubt()
         with writing():
-            freed = [place for batch in self._batches for place in batch.write_down()]
+            freed, returned = self._write_down()
+            quota.give_back(returned)
         self.journal.clear(freed)
         self._batches.clear()
 

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from mailer.actions.choose_relay import Chosen
@@ -21,6 +21,7 @@ from mailer.core.delivery import CopyState, Judged, judge, not_sent
 from mailer.core.envelope import Envelope
 from mailer.core.errors import MailerError
 from mailer.core.reply import Answer
+from mailer.core.schedule import brief
 from mailer.models import Copy, Mailing, Outgoing, outbox, preparing, quota, recheck, steering
 from mailer.models.base import writing
 from mailer.models.changes import is_about_everyone, touched_on
@@ -62,6 +63,8 @@ class Batch(ABC):
     _held: dict[int, Claimed] = field(default_factory=dict)
     #: Announced to the server, content not begun.
     opening: dict[int, Claimed] = field(default_factory=dict)
+    #: Announced, and not to be sent after all: until the wire gives it back, it is on its way.
+    taken_back: set[int] = field(default_factory=set)
     #: Content begun, no answer yet: if nothing more is heard, each of these is in doubt.
     begun: dict[int, Claimed] = field(default_factory=dict)
     answered: list[Settled] = field(default_factory=list)
@@ -73,12 +76,12 @@ class Batch(ABC):
     @property
     def on_the_way(self) -> int:
         """Letters in the hands of the wire."""
-        return len(self.opening) + len(self.begun)
+        return len(self.opening) + len(self.taken_back) + len(self.begun)
 
     @property
     def is_over(self) -> bool:
         """Whether nothing of it waits, is on its way, or is still to be written down."""
-        return not (self.waiting or self.opening or self.begun or self.answered or self.untouched)
+        return not (self.waiting or self.on_the_way or self.answered or self.untouched)
 
     def enter(self) -> None:
         """Into the journal, when the claim is durable and before anything is said to a server."""
@@ -125,6 +128,7 @@ class Batch(ABC):
     def heard(self, claimed: Claimed, answer: Answer | None, now: datetime) -> None:
         """What became of a letter; None: it was not tried."""
         number = claimed.copy
+        self.taken_back.discard(number)
         self.opening.pop(number, None)
         self.begun.pop(number, None)
         if answer is None:
@@ -145,25 +149,39 @@ class Batch(ABC):
         self.untouched.update(claimed.copy for claimed in self.waiting)
         self.waiting.clear()
 
+    def take_back(self, numbers: Iterable[int]) -> None:
+        """Send these not, though they were announced; the wire gives them back."""
+        for number in list(numbers):
+            del self.opening[number]
+            self.taken_back.add(number)
+
+    def stop(self) -> None:
+        """Send nothing more of it, not even what was announced."""
+        self.abandon()
+        self.take_back(self.opening)
+
     def doubt(self) -> None:
         """The wire is gone: what was begun is in doubt, what was only announced was not tried."""
         self.abandon()
-        self.untouched.update(self.opening)
+        self.untouched.update(self.opening, self.taken_back)
         self.opening.clear()
+        self.taken_back.clear()
         doubt = Judged(CopyState.UNCERTAIN, None, None)
         self.answered += [Settled(claimed, None, doubt, self.sender.clock()) for claimed in self.begun.values()]
         self.begun.clear()
 
-    def write_down(self) -> list[int]:
-        """All that is known, inside `writing()`; the journal's places that may be freed once that is durable."""
+    def write_down(self) -> tuple[list[int], list[tuple[Grant, int]]]:
+        """All that is known, inside `writing()`: places of the journal to free once that is durable, grants to give back.
+
+        The latter last in the transaction, since the rows of limits are shared by all workers.
+        """
         settled = [result.copy.copy for result in self.answered]
         self.settle(self.answered)
         outbox.give_back(self.table, self.untouched, self.number)
-        # Last in the transaction: the rows of limits are shared by all workers.
-        quota.give_back([(self.grant, len(self.untouched)), *self.back.returns(self._those(self.untouched))])
+        returned = [(self.grant, len(self.untouched)), *self.back.returns(self._those(self.untouched))]
         places = [self.places[number] for number in (*settled, *self.untouched)]
         self.answered, self.untouched = [], set()
-        return places
+        return places, returned
 
     def is_ours(self, ticks: float) -> bool:
         """Whether nobody can have called the claim lost; it is renewed in good time."""
@@ -186,9 +204,13 @@ class Batch(ABC):
     def envelope(self, claimed: Claimed) -> Envelope:
         """The letter as octets."""
 
+    def is_checked(self, changes: int) -> bool:
+        """Whether nothing has changed since it was checked."""
+        return changes == self.checked_to
+
     @abstractmethod
     def check_again(self, changes: int) -> None:
-        """`changes` has moved: take out whoever may not be written to any more."""
+        """Something has changed: take out whoever may not be written to any more."""
 
     @abstractmethod
     def settle(self, results: Sequence[Settled]) -> None:
@@ -200,6 +222,7 @@ class MailingBatch(Batch):
     """Copies of one mailing."""
 
     mailing: Mailing = field(kw_only=True)
+    checked_on: date = field(kw_only=True)
     _made: Made = field(init=False)
     _order: dict[int, int] = field(init=False)
 
@@ -212,13 +235,17 @@ class MailingBatch(Batch):
         grant = quota.take(via.name, most, now, via.limits)
         sender.has_room_at(grant)
         if not grant.letters:
+            if grant.again_at is not None:
+                zone = sender.house.config.organisation.time_zone
+                steering.explain_waiting(f"The relay's limit is used up until {brief(grant.again_at, zone, now)}.")
             return None
         number, ids = outbox.claim(mailing.pk, sender.journal.worker, now=now, lease=sender.lease, most=grant.letters)
         if not number:
             quota.give_back([(grant, grant.letters)])
             return None
         steering.goes_on(mailing)
-        batch = cls(sender, number, deque(), kept_at, changes, mailing=mailing, grant=grant)
+        today = sender.house.today(now)
+        batch = cls(sender, number, deque(), kept_at, changes, mailing=mailing, checked_on=today, grant=grant)
         batch.check_since_the_start(ids, now)
         held = outbox.held_by(number)
         batch.remake(held)
@@ -231,8 +258,8 @@ class MailingBatch(Batch):
     def check_since_the_start(self, ids: Sequence[int], now: datetime) -> None:
         """Everyone was checked as a whole when the mailing started: now those whom something has touched since."""
         mailing = self.mailing
-        since, today = mailing.checked_at_change, self.sender.house.today(now)
-        if since is None or mailing.checked_on != today or is_about_everyone(since, self.checked_to):
+        since = mailing.checked_at_change
+        if since is None or mailing.checked_on != self.checked_on or is_about_everyone(since, self.checked_to):
             self._check(ids, now)
         elif touched := touched_on(ids, since):
             self._check(touched, now)
@@ -246,17 +273,22 @@ class MailingBatch(Batch):
         riding = recheck.carried_by_claim(self.number).filter(copy__in=ids)
         recheck.withdraw_those_out(riding, rule, house.today(now), house.allow_list)
 
+    def is_checked(self, changes: int) -> bool:
+        return super().is_checked(changes) and self.checked_on == self.sender.house.today(self.sender.clock())
+
     def check_again(self, changes: int) -> None:
         before, self.checked_to = self.checked_to, changes
         ids = [*(claimed.copy for claimed in self.waiting), *self.opening]
-        everyone = is_about_everyone(before, changes)
+        today = self.sender.house.today(self.sender.clock())
+        # Memberships of regions begin and end with a day, and no change says so.
+        everyone = today != self.checked_on or is_about_everyone(before, changes)
+        self.checked_on = today
         touched = ids if everyone else touched_on(ids, before)
         if not ids or not (touched or everyone):
             return
         with writing():
             if not steering.is_sending(self.mailing.pk):
-                self.opening.clear()
-                self.abandon()
+                self.stop()
                 return
             self._check(touched, self.sender.clock())
             held = outbox.held_by(self.number)
@@ -266,7 +298,7 @@ class MailingBatch(Batch):
         self.untouched.update(claimed.copy for claimed in self.waiting if claimed.copy not in fresh)
         self.waiting = deque(fresh[claimed.copy] for claimed in self.waiting if claimed.copy in fresh)
         # Who rides on it has changed since it was announced: it is taken back, and made anew later.
-        self.opening = {number: claimed for number, claimed in self.opening.items() if fresh.get(number) == claimed}
+        self.take_back(number for number, claimed in list(self.opening.items()) if fresh.get(number) != claimed)
 
     @property
     def is_in_time(self) -> bool:

@@ -23,6 +23,8 @@ from mailer.models.outbox import Acceptance, Claimed
 #: So many letters held one after the other.
 _TOO_MANY_HELD = 3
 _QUOTA_RENEWS = timedelta(hours=24)
+#: A one-off letter that our relay refuses: how long it rests, and until when it is tried.
+_NOTICE_RESTS, _NOTICE_HOLDS = timedelta(hours=6), timedelta(days=14)
 
 
 class Settled(NamedTuple):
@@ -81,6 +83,10 @@ def settle_notices(house: House, claim: int, results: Sequence[Settled]) -> None
         state, retry_at = _retry(
             house, result.judged, notice.attempts, notice.first_attempt_at, result.at, spread=notice.copy
         )
+        if state is CopyState.HELD and retry_at is None:
+            # Nobody looks after one letter: it is tried again by itself for as long as what it says holds.
+            over = result.at - notice.first_attempt_at >= _NOTICE_HOLDS
+            state, retry_at = (CopyState.EXPIRED, None) if over else (state, result.at + _NOTICE_RESTS)
         judged = Judged(state, result.judged.reply_class, result.judged.reply)
         outbox.mark(Notice, notice.copy, claim, judged, now=result.at, retry_at=retry_at)
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from mailer.access import THE_CLOCK, Actor
 from mailer.actions.use_relay import Route, credentials_of, routes_of
+from mailer.core.alarm import discreet
 from mailer.core.errors import MailerError
 from mailer.core.limits import Limits, Used, kept
 from mailer.core.reply import Answer
@@ -147,6 +148,7 @@ def _backoff(kind: FaultKind, code: int | None, *, retry_later: bool) -> Backoff
 
 
 def _note(house: House, name: str, kind: FaultKind, words: str, now: datetime, backoff: Backoff | None) -> None:
+    words = discreet(words)  # servers quote addresses, and what is written here is read by all and never changed (P22)
     route = next(route for route in routes_of(house.config) if route.name == name)
     with writing():
         if relay_state.fault(name, kind, words, credentials_of(house, route), now, backoff):

@@ -62,7 +62,7 @@ ADVICE: Mapping[AlarmKind, Advice] = {
         patience=_A_MOMENT,
     ),
     AlarmKind.RELAY_PASSWORD: Advice(
-        "The mail server refuses our password",
+        "The mail server refuses our password or token",
         "Put the right user and password into config.toml, try them with `mailer check --live`, and start the workers"
         " again. If they were right all the time, `mailer relay resume` tries them again.",
         stops=True,

@@ -95,4 +95,4 @@ def hold(members: Iterable[Member]) -> None:
     """Keep other acts about these members waiting until the transaction ends; SQLite has one writer anyway."""
     if connection.features.has_select_for_update:
         ids = [member.pk for member in members]
-        list(Member.unscoped.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))
+        list(Member.unscoped.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk").values_list("pk"))

@@ -281,8 +281,9 @@ def lose_lapsed(now: datetime) -> list[int]:
 
 
 def requeue_one_uncertain(copy_id: int) -> None:
-    """Send a copy again whose outcome is not known, with the same Message-ID."""
-    move(Copy.unscoped.filter(pk=copy_id, state=CopyState.UNCERTAIN), CopyState.QUEUED, decided_at=None)
+    """Send a copy again, once, whose outcome is not known, with the same Message-ID."""
+    first = Copy.unscoped.filter(pk=copy_id, state=CopyState.UNCERTAIN, attempts=1)
+    move(first, CopyState.QUEUED, decided_at=None)
 
 
 def cancel_orphans(now: datetime) -> int:

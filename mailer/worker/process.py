@@ -22,6 +22,7 @@ from mailer.actions.face_restore import may_send
 from mailer.actions.hand_over import Sender
 from mailer.actions.pulse import Pulse
 from mailer.actions.recover import recover
+from mailer.actions.replay_departures import DeparturesUnreadable
 from mailer.actions.use_relay import all_must_be_signed, signers_of
 from mailer.core.dkim import Signer
 from mailer.core.errors import MailerError
@@ -129,9 +130,9 @@ class Worker:
                 self._send(self._sender(journal, pulse))
             finally:
                 journal.close()
-        except DatabaseError as error:
+        except (DatabaseError, DeparturesUnreadable) as error:
             self._patience.failed()
-            _LOG.error("the sender: the database: %s; tried again in %.1f s", error, self._patience.pause)
+            _LOG.error("the sender: %s; tried again in %.1f s", error, self._patience.pause)
             self._rest(self._patience.pause)
 
     def _sender(self, journal: Journal, pulse: Pulse) -> Sender:

@@ -1,0 +1,77 @@
+"""Two writers on PostgreSQL that wait for each other: each follows the order of locks of the named code."""
+
+from collections.abc import Callable
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection
+
+from mailer.core.limits import Limits
+from mailer.house import House
+from mailer.models import departing, quota
+from mailer.models.base import writing
+from mailer.models.changes import begin_change, name_touched
+from mailer.models.site import Counter, bump
+from tests.world import NOW, join, stream
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has one writer"),
+]
+
+
+def together(*acts: Callable[[Barrier], None]) -> list[str]:
+    """What went wrong when each ran in a thread of its own, in step."""
+    wrong: list[str] = []
+    step = Barrier(len(acts))
+
+    def run(act: Callable[[Barrier], None]) -> None:
+        try:
+            with writing():
+                act(step)
+        except DatabaseError as error:
+            wrong.append(str(error).splitlines()[0])
+        finally:
+            connection.close()
+
+    threads = [Thread(target=run, args=(act,)) for act in acts]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    return wrong
+
+
+def test_who_clicks_spam_and_unsubscribe_at_once_is_not_told_to_come_again(house: House) -> None:
+    member = join(house, "Ann", "ann@example.org", consents=[stream(house)])
+
+    def leaving(step: Barrier) -> None:  # carry_out._leave: hold, then ledger.append
+        departing.hold([member])
+        step.wait()
+        name_touched(begin_change(), [member.pk])
+
+    def complaint(step: Barrier) -> None:  # settle.judge_mailbox_of
+        number = begin_change()
+        name_touched(number, [member.pk])
+        step.wait()
+
+    assert together(leaving, complaint) == []
+
+
+def test_two_workers_with_a_limited_destination_do_not_wait_in_a_circle(house: House) -> None:
+    limits: Any = {"gmail.com": Limits(per_minute=100)}
+    with writing():
+        grant = quota.take_domains({"gmail.com": 10}, NOW, limits)["gmail.com"]
+
+    def turning(step: Barrier) -> None:  # hand_over._turn: write_down gives back, then a claim takes a number
+        quota.give_back([(grant, 2)])
+        step.wait()
+        bump(Counter.SENDS)
+
+    def claiming(step: Barrier) -> None:  # MailingBatch.claim: a number, then hold_back takes from the domain
+        bump(Counter.SENDS)
+        step.wait()
+        quota.take_domains({"gmail.com": 10}, NOW, limits)
+
+    assert together(turning, claiming) == []

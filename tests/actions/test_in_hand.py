@@ -1,0 +1,251 @@
+"""What a worker holds when things happen between two of its letters, with lanes that answer at different times (T6, L8)."""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from mailer.actions.hand_over import Sender, SendingRefused
+from mailer.actions.recover import recover
+from mailer.actions.steer_mailing import resume, stop
+from mailer.core.configkind import Uncertain
+from mailer.core.reply import Answer, Step, parse
+from mailer.models import Copy, Event, MemberRegion, Notice
+from mailer.models.base import writing
+from mailer.models.site import Site
+from mailer.transport.journal import Journal
+from mailer.transport.lane import Ended, Source
+from mailer.transport.memory import refuses
+from tests.actions.office import Office, copy_to
+from tests.actions.test_last_moment import bumped, crowd
+from tests.world import anne, bart, join, stream, withdraw
+
+pytestmark = pytest.mark.django_db
+
+
+class Slow:
+    """A relay that answers MAIL/RCPT/DATA only `late` steps after they were announced; `width` lanes."""
+
+    def __init__(self, width: int = 3, late: int = 3) -> None:
+        self.width, self.late, self.steps = width, late, 0
+        self.lanes: list[tuple[int, object]] = []
+        self.sent: list[str] = []
+        self.meanwhile: dict[int, Callable[[], object]] = {}
+
+    def step(self, _wait: float, source: Source) -> list[Ended]:
+        self.steps += 1
+        act = self.meanwhile.pop(self.steps, None)
+        if act:
+            act()
+        ended = []
+        for lane, (since, parcel) in enumerate(list(self.lanes)):
+            # Each connection answers in its own time.
+            if self.steps - since >= self.late + 2 * lane:
+                self.lanes.remove((since, parcel))
+                if parcel.may_go():
+                    self.sent.append(parcel.envelope.recipient)
+                    ended.append(Ended(parcel, Answer(Step.FINAL_DOT, parse(b"250 ok\r\n"), final_dot_written=True)))
+                else:
+                    ended.append(Ended(parcel, None))
+        while len(self.lanes) < self.width and (parcel := source()) is not None:
+            self.lanes.append((self.steps, parcel))
+        return ended
+
+    def take_fault(self) -> None:
+        return None
+
+    def rest(self) -> None:
+        pass
+
+    def drop(self) -> list[Ended]:
+        ended = [Ended(parcel, None) for _, parcel in self.lanes]
+        self.lanes.clear()
+        return ended
+
+
+def slow_sender(office: Office, pool: Slow) -> Sender:
+    sender = office.sender
+    sender.wire_to = lambda _: pool  # type: ignore[assignment,return-value]
+    return sender
+
+
+def test_a_letter_announced_when_its_mailing_is_stopped_goes_back_to_the_queue(office: Office) -> None:
+    issue = crowd(office, 6)
+    pool = Slow()
+    pool.meanwhile[2] = lambda: stop(anne(), office.house, issue, office.now)
+    sender = slow_sender(office, pool)
+    sender.work()
+    states = sorted(Copy.unscoped.values_list("state", flat=True))
+    assert pool.sent == []
+    assert states == ["queued"] * 6, states
+
+
+def test_nobody_is_called_uncertain_because_a_person_stopped_and_resumed(office: Office) -> None:
+    issue = crowd(office, 6)
+    pool = Slow()
+    pool.meanwhile[2] = lambda: stop(anne(), office.house, issue, office.now)
+    sender = slow_sender(office, pool)
+    sender.work()
+    resume(anne(), office.house, issue, office.now)
+    while sender.work():
+        pass
+    office.now += timedelta(minutes=16)
+    office.ring()
+    assert sorted(Copy.unscoped.values_list("state", flat=True)) == ["accepted"] * 6
+
+
+def test_who_shares_a_box_with_a_leaver_still_gets_the_last_letter(office: Office) -> None:
+    news = stream(office.house)
+    leaver = join(office.house, "Ann Smith", "ann@example.org", consents=[news])
+    join(office.house, "Bob Smith", "ann@example.org", consents=[news])
+    office.begun(anne())
+    pool = Slow()
+    pool.meanwhile[2] = bumped(lambda: withdraw(office.house, leaver, news, office.now))
+    sender = slow_sender(office, pool)
+    while sender.work():
+        pass
+    assert copy_to("ann@example.org").state == "accepted", copy_to("ann@example.org").state
+
+
+def test_a_turn_that_takes_long_does_not_make_an_old_reading_fresh(office: Office) -> None:
+    """After a turn that claimed something, a batch of before is handed over without another look at `changes`."""
+    news = stream(office.house)
+    members = [join(office.house, f"M {n}", f"m{n}@example.org", consents=[news]) for n in range(4)]
+    office.begun(anne())
+    sender = office.sender
+    clock = [1000.0]
+    sender.ticks = lambda: clock[0]
+    sender._turn()
+    batch = sender._batches[0]
+    first = batch.next_letter()
+    assert first is not None
+    leaver = next(m for m in members if m.mailbox.address == first.claimed.address)
+    sender.look_around()  # read now
+    clock[0] += 0.04
+    with writing():
+        withdraw(office.house, leaver, news, office.now)  # answered at 1000.04
+    clock[0] += 0.02
+    # A turn: something else to claim, and two seconds of waiting for the write lock.
+    join(office.house, "New", "new@example.org", consents=[news])
+    Copy.unscoped.filter(pk__in=[c.copy for c in list(batch.waiting)]).update(state="queued", claimed_by="", claim=None)
+    batch.waiting.clear()
+    clock[0] += 2.0
+    sender._turn()
+    clock[0] += 0.04
+    assert not first.may_go(), "content written two seconds after the leave was answered"
+
+
+def test_a_letter_in_hand_over_midnight_is_asked_again(office: Office) -> None:
+    """A move dated to begin tomorrow needs no write at midnight, so `changes` does not move."""
+    news = stream(office.house, "local-notices", "norfolk")
+    member = join(office.house, "Ann", "ann@example.org", regions=["norfolk"], consents=[news])
+    office.begun(bart(), "local-notices", "norfolk")
+    today = office.house.today(office.now)
+    MemberRegion.unscoped.filter(member=member).update(ends=today + timedelta(days=1))
+    sender = office.sender
+    sender._turn()
+    letter = sender._batches[0].next_letter()
+    assert letter is not None
+    office.now += timedelta(
+        hours=13
+    )  # a mailing ends 48 hours after its time; the wait only stands for the last second
+    assert office.house.today(office.now) > today
+    assert not letter.may_go(), "she does not live in the region any more"
+
+
+def test_resend_is_once_however_often_workers_die(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    object.__setattr__(office.house.config.sending, "uncertain", Uncertain.RESEND)
+    try:
+        crowd(office, 1)
+        went = 0
+        for n in range(4):
+            sender = office.sender
+            office.now += timedelta(seconds=1)
+            sender._turn()
+            if not sender._batches:
+                break
+            letter = sender._batches[0].next_letter()
+            assert letter is not None
+            assert letter.may_go()
+            went += 1
+            office.journal._map.flush()
+            office.journal._map.close()
+            os.close(office.journal._file)
+            recover(_house(office), office.now)
+            office.journal = Journal(office.journal.path.parent, f"worker-{n + 2}")
+        assert went <= 2, f"{went} times"
+    finally:
+        object.__setattr__(office.house.config.sending, "uncertain", Uncertain.KEEP)
+
+
+def _house(office: Office):
+    class H:
+        config = office.house.config
+        journals = office.journal.path.parent
+
+    return H()
+
+
+def test_no_address_a_relay_quoted_gets_into_the_audit_log(office: Office) -> None:
+    join(office.house, "Ann", "ann@example.org", consents=[stream(office.house)])
+    office.relay.script(
+        "ann@example.org", refuses("450 4.7.0 <ann@example.org>: too many letters, rate limited", Step.MAIL)
+    )
+    office.begun(anne())
+    office.sender.work()
+    told = [(e.verb, e.details) for e in Event.unscoped.all() if "@" in str(e.details)]
+    assert told == []
+
+
+def test_what_was_answered_is_kept_when_the_list_files_are_no_longer_adopted(office: Office) -> None:
+    news = stream(office.house)
+    for n in range(3):
+        join(office.house, f"M {n}", f"m{n}@example.org", consents=[news])
+    office.begun(anne())
+    first = Copy.unscoped.select_related("mailbox").order_by("position").first()
+    assert first is not None
+    office.relay.script(first.mailbox.address, refuses("550 5.1.1 No such user"))
+    office.relay.meanwhile[1] = lambda: Site.unscoped.update(lists_digest="another")
+    with pytest.raises(SendingRefused):
+        office.sender.work()
+    first.refresh_from_db()
+    assert first.state == "refused", first.state
+
+
+def test_a_farewell_that_the_relay_refuses_is_not_forgotten_for_ever(office: Office) -> None:
+    """A held notice has no time, no person's command releases it, and no alarm or figure names it."""
+    news = stream(office.house)
+    box = join(office.house, "Ann", "ann@example.org", consents=[news]).mailbox
+    Notice.unscoped.create(
+        handle=7, kind="farewell", mailbox=box, subject="s", text="t", html="h", created_at=office.now
+    )
+    office.relay.script("ann@example.org", refuses("554 5.7.1 Relay access denied"), refuses("554 5.7.1 no"))
+    office.sender.work()
+    row = Notice.unscoped.get()
+    assert row.state == "held"
+    assert row.next_attempt_at is not None
+
+
+def test_no_other_regions_author_reads_an_address_that_a_relay_quoted(office: Office) -> None:
+    join(office.house, "Ann", "ann@example.org", consents=[stream(office.house)])
+    join(
+        office.house,
+        "Bea",
+        "bea@example.org",
+        regions=["norfolk"],
+        consents=[stream(office.house, "local-notices", "norfolk")],
+    )
+    office.relay.script("ann@example.org", refuses("550 5.4.5 <ann@example.org>: daily sending quota exceeded"))
+    office.scheduled(anne())
+    norfolk = office.scheduled(bart(), "local-notices", "norfolk")
+    office.now += timedelta(hours=1, minutes=1)
+    office.ring()
+    office.relay.script("bea@example.org", refuses("451 4.3.0 later"))
+    sender = office.sender
+    sender._last_mailing = 0
+    for _ in range(3):
+        sender.work()
+    Copy.unscoped.filter(mailing__issue=norfolk).update(state="queued", next_attempt_at=None)
+    sender.work()
+    assert "ann@example.org" not in office.mailing(norfolk).state_reason
