@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from mailer.actions.fetch_reports import Look, poll
-from mailer.actions.hand_over import Sender
 from mailer.actions.list_bounces import bounce_log
 from mailer.core.configkind import Tls
 from mailer.core.dkim import Signer
@@ -183,9 +182,7 @@ def send(office: Office, parts: Parts) -> None:
     )
     # One connection: others might still be made when the letters are gone, and nobody would close them.
     wire = Pool(lambda: connect(relay).lane, time.monotonic, most=1)
-    sender = Sender(
-        office.house, office.journal, lambda _: wire, lambda: office.now, time.monotonic, office.draw.handle, [signer()]
-    )
+    sender = replace(office.sender, wire_to=lambda _: wire, ticks=time.monotonic, signers=[signer()])
     while sender.work():
         pass
     wire.drop()

@@ -5,6 +5,7 @@ import email.policy
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,11 +14,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from mailer.actions.hand_over import Sender
-from mailer.actions.pulse import Pulse
 from mailer.actions.read_bounces import read_reports
 from mailer.core.dkim import Signer, public_record
-from mailer.core.watch import SignOfLife
 from mailer.house import House
 from mailer.models import Bounce, BounceSource, Mailbox
 from mailer.transport.journal import Journal
@@ -55,10 +53,7 @@ def test_a_mailing_goes_out_and_its_report_comes_back(house: House, postfix: Pos
     signer = _signer()
     relay = Relay("localhost", postfix.port, "starttls-required", "mail.example.org", ca_file=postfix.ca_file)
     wire = Pool(lambda: connect(relay).lane, time.monotonic, most=1)
-    pulse = Pulse(SignOfLife("w", "host", os.getpid(), "", office.now))
-    sender = Sender(
-        house, office.journal, lambda _: wire, lambda: office.now, time.monotonic, office.draw.handle, pulse, [signer]
-    )
+    sender = replace(office.sender, wire_to=lambda _: wire, ticks=time.monotonic, signers=[signer])
     while sender.work():
         pass
     wire.drop()
