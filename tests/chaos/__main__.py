@@ -63,12 +63,12 @@ def _row(kind: str, tolls: list[Toll]) -> str:
     def total(name: str) -> int:
         return sum(getattr(toll, name) for toll in tolls)
 
-    most = max(toll.uncertain for toll in tolls)
-    bound = min(toll.bound for toll in tolls)
+    worst = max(tolls, key=lambda toll: toll.uncertain)
     latest = max(toll.latest for toll in tolls)
     return (
         f"{kind:24}{len(tolls):7}{total('letters'):9}{total('lost'):6}{total('doubled'):9}{total('uncertain'):11}"
-        f"{most:6}{bound:7}{total('in_doubt'):10}" + (f"  latest {1000 * latest:.0f} ms" if latest else "")
+        f"{worst.uncertain:6}{worst.bound:7}{total('in_doubt'):10}"
+        + (f"  latest {1000 * latest:.0f} ms" if latest else "")
     )
 
 
