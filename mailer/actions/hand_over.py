@@ -40,7 +40,7 @@ from mailer.transport.journal import Journal
 from mailer.transport.pool import HandsOver
 
 #: Copies in a first claim, and in any; between the two, about half a second of work at the rate of the moment.
-FIRST, MOST = 50, 1000
+FIRST, MOST = 50, 500
 _CLAIM_SECONDS = 0.5
 LEASE = timedelta(minutes=15)
 #: How often, in seconds, the free space is looked at.
@@ -220,10 +220,11 @@ class Sender:
         is_fit = is_adopted(self.house)
         trouble: tuple[Mailing, MailerError] | None = None
         claimed: list[Batch] = []
+        claims = is_fit and not self.stopping() and self._runs_low and self._has_disk()
+        mailing = steering.next_to_send(self.clock(), after=self._last_mailing) if claims else None
         with writing():
             freed, returned = self._write_down()
-            if is_fit and not self.stopping() and self._runs_low and self._has_disk():
-                mailing = steering.next_to_send(self.clock(), after=self._last_mailing)
+            if claims:
                 try:
                     with writing():
                         claimed = list(self._claim(mailing))
@@ -281,7 +282,6 @@ class Sender:
         if mailing is None or not self._may_go(priority=False):
             return
         self._last_mailing = mailing.pk
-        self.copier(mailing)
         batch = MailingBatch.claim(self, mailing, self._chosen, min(self._chunk(), self.journal.room))
         if batch is not None:
             yield batch

@@ -171,7 +171,7 @@ class Batch(ABC):
         self.begun.clear()
 
     def write_down(self) -> tuple[list[int], list[tuple[Grant, int]]]:
-        """All that is known, inside `writing()`: places of the journal to free once that is durable, grants to give back.
+        """All that is known, inside `writing()`: the journal's places to free once that is durable, grants to give back.
 
         The latter last in the transaction, since the rows of limits are shared by all workers.
         """
@@ -232,6 +232,8 @@ class MailingBatch(Batch):
         now, kept_at = sender.clock(), sender.ticks()
         # Read before anything is judged: whatever changes from here on will be noticed.
         changes = current(Counter.CHANGES)
+        if not steering.is_sending(mailing.pk):
+            return None
         grant = quota.take(via.name, most, now, via.limits)
         sender.has_room_at(grant)
         if not grant.letters:
@@ -248,7 +250,6 @@ class MailingBatch(Batch):
         batch = cls(sender, number, deque(), kept_at, changes, mailing=mailing, checked_on=today, grant=grant)
         batch.check_since_the_start(ids, now)
         held = outbox.held_by(number)
-        batch.remake(held)
         missing = set(ids) - {claimed.copy for claimed in held}
         if missing:
             recheck.withdraw_empty(missing)
@@ -303,6 +304,10 @@ class MailingBatch(Batch):
     @property
     def is_in_time(self) -> bool:
         return self.sender.clock() < self.mailing.not_after
+
+    def enter(self) -> None:
+        super().enter()
+        self.remake(list(self.waiting))
 
     def remake(self, held: Sequence[Claimed]) -> None:
         """Make ready what can be made ready for all at once: tokens, addresses, names."""

@@ -64,10 +64,10 @@ def test_two_workers_with_a_limited_destination_do_not_wait_in_a_circle(house: H
     with writing():
         grant = quota.take_domains({"gmail.com": 10}, NOW, limits)["gmail.com"]
 
-    def turning(step: Barrier) -> None:  # hand_over._turn: write_down gives back, then a claim takes a number
-        quota.give_back([(grant, 2)])
+    def turning(step: Barrier) -> None:  # hand_over._turn: a claim takes a number, and last of all it is given back
         step.wait()
         bump(Counter.SENDS)
+        quota.give_back([(grant, 2)])
 
     def claiming(step: Barrier) -> None:  # MailingBatch.claim: a number, then hold_back takes from the domain
         bump(Counter.SENDS)

@@ -1,4 +1,4 @@
-"""What a worker holds when things happen between two of its letters, with lanes that answer at different times (T6, L8)."""
+"""What a worker holds when things happen between two of its letters, with lanes that answer apart (T6, L8)."""
 
 import os
 from collections.abc import Callable
