@@ -48,6 +48,10 @@ class Letter:
         """The last look before its content is written; from then on the journal says so."""
         return self.batch.begin(self.claimed)
 
+    def heard(self, answer: Answer) -> None:
+        """Into the journal before the next letter on this connection is begun: so one at most is in doubt on each."""
+        self.batch.note(self.claimed, answer)
+
 
 @dataclass(eq=False)
 class Batch(ABC):
@@ -137,11 +141,15 @@ class Batch(ABC):
         else:
             self._decide(claimed, answer, now)
 
-    def _decide(self, claimed: Claimed, answer: Answer, now: datetime) -> None:
+    def note(self, claimed: Claimed, answer: Answer) -> None:
+        """Into the journal, what is known of a letter."""
         if answer.reply is not None:
             self.sender.journal.mark(self.places[claimed.copy], _MARKS[answer.reply.code // 100])
         elif not answer.final_dot_written:
             self.sender.journal.mark(self.places[claimed.copy], Mark.UNTOUCHED)
+
+    def _decide(self, claimed: Claimed, answer: Answer, now: datetime) -> None:
+        self.note(claimed, answer)
         self.answered.append(Settled(claimed, answer, judge(answer), now))
 
     def abandon(self) -> None:
@@ -171,7 +179,7 @@ class Batch(ABC):
         self.begun.clear()
 
     def write_down(self) -> tuple[list[int], list[tuple[Grant, int]]]:
-        """All that is known, inside `writing()`: the journal's places to free once that is durable, grants to give back.
+        """All that is known, inside `writing()`: the journal's places to free, once that is durable, and grants.
 
         The latter last in the transaction, since the rows of limits are shared by all workers.
         """

@@ -86,7 +86,6 @@ def doubt(
         return Doubt.OTHER if alone and may_double else None
     if seen.sends > database.sends or seen.changes > database.changes:
         return Doubt.RESTORED
-    if not (alone and may_double):
-        return None
-    lags = database.sends - seen.sends > UNSYNCED
-    return Doubt.COPIED if lags or here.is_another_than(mirrored.machine) else None
+    # Of hosts that share a database each has a mirror of its own, which falls behind while others send.
+    lags = alone and database.sends - seen.sends > UNSYNCED
+    return Doubt.COPIED if may_double and (lags or here.is_another_than(mirrored.machine)) else None

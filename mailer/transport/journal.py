@@ -133,10 +133,16 @@ def left_behind(folder: Path, boot: str | None = None) -> Iterator[Remains]:
     """The journals of dead workers; each is locked while it is looked at, and removed once the next is asked for."""
     named = _named(boot)
     for path in sorted(folder.glob("*.journal")):
-        file = os.open(path, os.O_RDWR)
+        try:
+            file = os.open(path, os.O_RDWR)
+        except FileNotFoundError:
+            continue  # settled by another since we looked
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            os.close(file)
+            continue
+        if not os.fstat(file).st_nlink:
             os.close(file)
             continue
         try:
@@ -147,14 +153,18 @@ def left_behind(folder: Path, boot: str | None = None) -> Iterator[Remains]:
 
 
 def _opened(path: Path) -> int:
-    """The file, locked; opened again if its last holder removed it before we had the lock."""
+    """The file, locked. A new one has its name only when it is locked: nobody takes it for a dead worker's."""
+    draft = path.with_suffix(".new")
     while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        is_new = not path.exists()
+        file = os.open(draft if is_new else path, os.O_RDWR | (os.O_CREAT if is_new else 0), 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(file)
             raise JournalError(f"Another process works as {path.stem}: give each worker its own name.") from error
+        if is_new:
+            draft.rename(path)
         if os.fstat(file).st_nlink:
             return file
         os.close(file)

@@ -43,6 +43,10 @@ class Parcel(Protocol):
         """The last look, when only the content and its final dot are missing; after True the dot may be written."""
         ...
 
+    def heard(self, answer: Answer) -> None:
+        """The server's answer, before the content of another letter is begun; it comes in `ended` besides."""
+        ...
+
 
 class Ended(NamedTuple):
     """A letter and what its hand-over ended with; None: nothing was decided, and it was not tried."""
@@ -302,6 +306,7 @@ class Lane:
 
     def _decide(self, parcel: Parcel, answer: Answer) -> None:
         """The server has said what becomes of a letter."""
+        parcel.heard(answer)
         self.ended.append(Ended(parcel, answer))
         if answer.reply is not None and answer.reply.code != 421:
             self.decided += 1

@@ -129,3 +129,6 @@ class _Single:
     def may_go(self) -> bool:
         self._before_content()
         return True
+
+    def heard(self, answer: Answer) -> None:
+        """Whoever waits for one letter has its answer at once."""

@@ -32,8 +32,5 @@ def test_on_postgresql() -> None:
 
 
 @needs("postgresql", "/usr/lib/postgresql/*/bin/initdb")
-@pytest.mark.xfail(
-    strict=True, reason="standing: on PostgreSQL a host that was copied with its database goes on sending"
-)
 def test_a_copied_site_on_postgresql_stands_still() -> None:
     play("--postgres", kinds=UNKEPT)

@@ -19,7 +19,6 @@ from tests.chaos.sink import Sink
 _open = os.open
 
 
-@pytest.mark.xfail(strict=True, reason="journal: between making its file and locking it a worker can lose it, and ends")
 def test_a_worker_that_looks_around_takes_no_newcomers_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looking: list[Iterator[Any]] = []
 
@@ -38,7 +37,6 @@ def test_a_worker_that_looks_around_takes_no_newcomers_journal(tmp_path: Path, m
     Journal(tmp_path, "newcomer").close()
 
 
-@pytest.mark.xfail(strict=True, reason="journal: what another settled between the look and the opening ends the worker")
 def test_a_journal_that_another_has_just_settled_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,10 +68,6 @@ class _Parcel:
         self.begun.discard(self)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="lane: the next letter is begun before the last one's answer is in the journal, so 2 are in doubt",
-)
 def test_a_connection_leaves_one_letter_in_doubt_and_not_two() -> None:
     begun: set[_Parcel] = set()
     parcels = [_Parcel(number, begun) for number in range(20)]

@@ -53,9 +53,15 @@ def test_a_site_that_sends_alone_notices_that_it_is_a_copy(mirrored: Mirrored | 
     assert judged(mirrored, database) is Doubt.COPIED
 
 
-@pytest.mark.parametrize("mirrored", COPIES)
-def test_a_host_beside_others_is_no_copy(mirrored: Mirrored | None) -> None:
+@pytest.mark.parametrize("mirrored", COPIES[:2])
+def test_a_host_beside_others_may_be_new_or_fall_behind(mirrored: Mirrored | None) -> None:
     assert judged(mirrored, alone=False) is None
+
+
+@pytest.mark.parametrize("mirrored", COPIES[2:])
+def test_a_host_beside_others_notices_that_it_was_copied(mirrored: Mirrored | None) -> None:
+    """With its database, as one machine that holds both: then both would go on."""
+    assert judged(mirrored, alone=False) is Doubt.COPIED
 
 
 @pytest.mark.parametrize("mirrored", COPIES)

@@ -40,6 +40,9 @@ class Post:
     def may_go(self) -> bool:
         return self.look()
 
+    def heard(self, answer: Answer) -> None:
+        """It comes in `ended`, too."""
+
 
 @dataclass
 class Clock:
