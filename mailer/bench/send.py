@@ -31,6 +31,8 @@ DELAY_MS = 20
 #: A PostgreSQL server on which databases may be made; without it there are no rows of it.
 DATABASE = "MAILER_BENCH_DATABASE"
 _LOOK = 0.02
+#: As `mailer run` has it (commands/serving.py, which cannot be asked without a site).
+_MOST_WORKERS = 4
 _LONGEST_SILENCE = 60.0
 _ZONE = ZoneInfo("Europe/London")
 
@@ -53,8 +55,9 @@ class Bench:
     sink: Sink
     site: Site
 
-    def send(self, workers: int = 1) -> Sending:
-        """Prepare a mailing, let so many workers hand it over, and compare every letter."""
+    def send(self, workers: int = 0) -> Sending:
+        """Prepare a mailing, let so many workers (0: as `mailer run` keeps) hand it over, and compare every letter."""
+        workers = workers or min(_MOST_WORKERS, len(os.sched_getaffinity(0)))
         mailing = self.site.ask("mailing")
         if mailing["state"] != "sending":
             raise BenchRefused(f"The mailing did not start: {mailing['state']} {mailing['reason']}")
@@ -107,24 +110,28 @@ def run(members: int = MEMBERS, many: int = MANY, rounds: int = ROUNDS) -> Repor
     rows: list[Row] = []
     with wire.compiled() as tools, TemporaryDirectory(prefix="mailer-bench-") as name:
         folder = Path(name)
-        plain, peak = _plain(tools, folder, members, rounds, rows)
+        plain, alone, peak = _plain(tools, folder, members, rounds, rows)
         _deployed(tools, folder, members, plain, rows)
         _slow_server(tools, min(members, FEW), rows)
         _memory(tools, many, peak, rows)
         _first_letter(tools, rows)
         if os.environ.get(DATABASE):
-            _postgres(tools, folder, members, plain, rows)
+            _postgres(tools, folder, members, alone, rows)
     return Report("send", tuple(rows), peak, this_machine())
 
 
-def _plain(tools: Tools, folder: Path, members: int, rounds: int, rows: list[Row]) -> tuple[Sequence[float], float]:
-    """Plain SMTP beside Postfix's source and beside the limit; our rates, and a worker's memory."""
+def _plain(
+    tools: Tools, folder: Path, members: int, rounds: int, rows: list[Row]
+) -> tuple[Sequence[float], Sequence[float], float]:
+    """Plain SMTP beside Postfix's source and beside the limit; our rates, one worker's alone, and a worker's memory."""
     sendings: list[Sending] = []
+    alone: list[float] = []
     sources: list[float | None] = []
     limits: list[float] = []
     with bench(tools, members) as ours, wire.sink(tools) as other:
         for _ in range(rounds):
             sendings.append(ours.send())
+            alone.append(ours.send(1).taken.rate)
             letter, unix = _one_letter(ours, sendings[0].mailing, folder)
             count = sendings[-1].taken.letters
             sources.append(_best_source(other, unix, count))
@@ -137,7 +144,7 @@ def _plain(tools: Tools, folder: Path, members: int, rounds: int, rows: list[Row
     rows.append(tuned)
     limit = [Round(*pair) for pair in zip(rates, limits, strict=True)]
     rows.append(compared("end to end, plain", "letters/s", "ready letters, C", limit, must="0.5x", aim="0.8x"))
-    return rates, max(sending.peak for sending in sendings)
+    return rates, alone, max(sending.peak for sending in sendings)
 
 
 def _tuned(ours: Bench, rounds: int) -> Row:

@@ -52,7 +52,7 @@ def test_whoever_is_busy_himself_asks_for_no_more(clock: Clock) -> None:
     assert width.aim == START
 
 
-@pytest.mark.parametrize(("seconds", "rate"), [(0.2, 1000), (1.0, START - 1)])
+@pytest.mark.parametrize(("seconds", "rate"), [(0.08, 1000), (1.0, START - 1)])
 def test_too_little_says_nothing(clock: Clock, seconds: float, rate: float) -> None:
     width = Width(MOST, clock)
     spend(width, clock, rate=rate, seconds=seconds)
@@ -61,9 +61,9 @@ def test_too_little_says_nothing(clock: Clock, seconds: float, rate: float) -> N
 
 def test_what_was_measured_before_a_lull_is_forgotten(clock: Clock) -> None:
     width = Width(MOST, clock)
-    spend(width, clock, rate=1000, seconds=0.2)
+    spend(width, clock, rate=1000, seconds=0.08)
     width.idle()
-    spend(width, clock, rate=1000, seconds=0.2)
+    spend(width, clock, rate=1000, seconds=0.08)
     assert width.aim == START
 
 
