@@ -119,7 +119,7 @@ LOGGING = {
     "loggers": {
         **{name: {"handlers": [], "propagate": True} for name in ("django", "django.server")},
         # It warns of each request that waits its turn, even for a millisecond.
-        "waitress.queue": {"level": "ERROR"},
+        "waitress.queue": {"handlers": [], "propagate": True, "level": "ERROR"},
     },
 }
 

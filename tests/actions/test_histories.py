@@ -93,7 +93,8 @@ class TestHistories(TestCase):
         office.send_all()
         for recipient, boxes in zip(handed, allowed, strict=True):
             assert recipient in boxes
-        assert len(handed) == len(set(handed))
+        # One that was announced and taken back may be announced again; what counts is what the relay has.
+        assert set(office.relay.copies.values()) <= {1}
         report = office.report(access.actor_by_email(_email(author), TODAY), issue)
         assert report.state == "sent"
         assert sum(report.outcomes.values()) == report.candidates == Delivery.unscoped.count()
