@@ -40,7 +40,7 @@ from mailer.transport.journal import Journal
 from mailer.transport.pool import HandsOver
 
 #: Copies in a first claim, and in any; between the two, about half a second of work at the rate of the moment.
-FIRST, MOST = 50, 500
+FIRST, MOST = 50, 1000
 _CLAIM_SECONDS = 0.5
 LEASE = timedelta(minutes=15)
 #: How often, in seconds, the free space is looked at.
