@@ -194,13 +194,15 @@ def demo(*, once: bool, as_json: bool) -> None:
 
 
 @main.command("bench", params=[click.Argument(["name"], type=click.Choice(
-              ["send", "build", "dkim", "claim", "audience", "leave", "bounces", "scale"])), _JSON],
+              ["send", "build", "dkim", "claim", "audience", "leave", "bounces", "scale"])),
+              click.Option(["--corpus"], type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
+              help="For bounces: mails with their truths; else our own specimens."), _JSON],
               help="Measure this machine, each figure beside a peer or a limit in the same run.")  # fmt: skip
-def bench(*, name: str, as_json: bool) -> None:
+def bench(*, name: str, corpus: Path | None, as_json: bool) -> None:
     """The laboratory lies above the doors; it makes sites of its own."""
     from mailer.bench.command import run  # noqa: PLC0415 - it needs what no other command does
 
-    click.get_current_context().exit(run(name, as_json=as_json))
+    click.get_current_context().exit(run(name, corpus=corpus, as_json=as_json))
 
 
 _members = _group("members", "The member list.")

@@ -13,6 +13,7 @@ from mailer.bench.bounce_corpus import corpus
 from mailer.bench.bounce_readers import Answer, flufl, has_sisimai, ours, sisimai, timed
 from mailer.bench.bounce_score import Score, score
 from mailer.bench.frame import Report, Row, compared, in_turn, peak_mib, this_machine
+from mailer.bench.wire import BenchRefused
 from mailer.core.bounce import read
 
 
@@ -69,6 +70,8 @@ def run(folder: Path | None = None) -> Report:
 def compare(folder: Path | None = None) -> Comparison:
     """Ours beside each peer that is installed."""
     truths = list(corpus(folder))
+    if not truths:
+        raise BenchRefused(f"There are no mails with their truths in {folder}: name the folder that holds the corpora.")
     # By turns, mail by mail, so that the machine's moods cancel.
     turns = [(timed(ours, mail.raw), timed(_parse, mail.raw)) for mail in truths]
     scores = [
