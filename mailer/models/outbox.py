@@ -22,6 +22,8 @@ from mailer.models.copy import Copy, Notice, Outgoing
 from mailer.models.member import Deliverability
 from mailer.models.site import Counter, bump
 
+_QUEUE = """SELECT id FROM mailer_copy WHERE mailing_id = %s AND state = 'queued' AND position > %s
+    ORDER BY position LIMIT %s"""
 _HOST_LOST = "The worker's host was lost."
 _NO_JOURNAL = "The worker died, and its journal tells nothing: it is damaged, or the machine was started anew."
 _UNSIGNED = 0xFFFF_FFFF_FFFF_FFFF
@@ -61,13 +63,14 @@ def claim(
     before (performance.md section 5).
     """
     number = bump(Counter.SENDS)
-    skip = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
+    # PostgreSQL may ask a plain subquery again for each row, which then skips what is locked already and takes more.
+    postgresql = connection.features.has_select_for_update_skip_locked
+    chosen = f"= ANY(ARRAY({_QUEUE} FOR UPDATE SKIP LOCKED))" if postgresql else f"IN ({_QUEUE})"
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE mailer_copy SET state = 'claimed', claimed_by = %s, claim = %s, claimed_until = %s,"  # noqa: S608
             " attempts = attempts + 1, first_attempt_at = COALESCE(first_attempt_at, %s), next_attempt_at = NULL"
-            " WHERE id IN (SELECT id FROM mailer_copy WHERE mailing_id = %s AND state = 'queued' AND position > %s"
-            f" ORDER BY position LIMIT %s{skip}) RETURNING id",
+            f" WHERE id {chosen} RETURNING id",
             [worker, number, _moment(now + lease), _moment(now), mailing_id, after, most],
         )
         ids = [row[0] for row in cursor.fetchall()]
