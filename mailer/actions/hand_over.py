@@ -298,7 +298,7 @@ class Sender:
         if isinstance(chosen, Waiting):
             if not priority:
                 self._wait(chosen.until)
-                steering.explain_waiting(chosen.reason)
+                steering.explain_waiting(chosen.reason, chosen.until)
                 self.pulse.is_now(WorkerState.WAITING, chosen.reason)
             return False
         if self._via is None or chosen.name != self._via.name:

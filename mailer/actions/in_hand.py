@@ -246,8 +246,8 @@ class MailingBatch(Batch):
         sender.has_room_at(grant)
         if not grant.letters:
             if grant.again_at is not None:
-                zone = sender.house.config.organisation.time_zone
-                steering.explain_waiting(f"The relay's limit is used up until {brief(grant.again_at, zone, now)}.")
+                again = brief(grant.again_at, sender.house.config.organisation.time_zone, now)
+                steering.explain_waiting(f"The relay's limit is used up until {again}.", grant.again_at)
             return None
         number, ids = outbox.claim(mailing.pk, sender.journal.worker, now=now, lease=sender.lease, most=grant.letters)
         if not number:

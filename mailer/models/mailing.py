@@ -41,7 +41,7 @@ class Mailing(Table):
     #: Everyone carried was last checked as a whole on this day, when `changes` stood at this number.
     checked_at_change = models.BigIntegerField(null=True)
     checked_on = models.DateField(null=True)
-    #: After a relay fault that may pass, nobody tries before this.
+    #: Nothing of it goes before this, and it is no backlog: a relay rests, a limit is used up, the hours are quiet.
     wait_until = models.DateTimeField(null=True)
 
     class Meta(Table.Meta):

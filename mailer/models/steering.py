@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from mailer.core.delivery import OPEN, CopyState
 from mailer.core.issue import ISSUE, IssueState
@@ -27,11 +27,11 @@ def note(mailing_id: int, **values: object) -> None:
     Mailing.unscoped.filter(pk=mailing_id).update(**values)
 
 
-def explain_waiting(reason: str) -> None:
-    """Say of every mailing that is being sent why nothing of it goes now."""
-    rows = Mailing.unscoped.filter(state=_S.SENDING).exclude(state_reason=reason[:500])
+def explain_waiting(reason: str, until: datetime | None) -> None:
+    """Say of every mailing that is being sent why nothing of it goes now, and until when, if that is known."""
+    rows = Mailing.unscoped.filter(state=_S.SENDING).exclude(state_reason=reason[:500], wait_until=until)
     if rows.exists():
-        rows.update(state_reason=reason[:500])
+        rows.update(state_reason=reason[:500], wait_until=until)
 
 
 def goes_on(mailing: Mailing) -> None:
@@ -59,8 +59,7 @@ def in_state(*states: MailingState) -> QuerySet[Mailing]:
 def next_to_send(now: datetime, after: int = 0) -> Mailing | None:
     """A mailing that has something to hand over now: each in its turn, so that a long one does not hold up a short."""
     queued = Copy.unscoped.filter(mailing=OuterRef("pk"), state=CopyState.QUEUED)
-    rested = Q(wait_until=None) | Q(wait_until__lte=now)
-    ready = in_state(_S.SENDING).filter(Exists(queued)).filter(rested, not_after__gt=now).order_by("pk")
+    ready = in_state(_S.SENDING).filter(Exists(queued), not_after__gt=now).order_by("pk")
     return ready.filter(pk__gt=after).first() or ready.first()
 
 

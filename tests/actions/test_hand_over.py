@@ -17,7 +17,7 @@ from mailer.core.envelope import Envelope
 from mailer.core.errors import MailerError
 from mailer.core.quiet import quiet_hours
 from mailer.core.reply import Step, parse
-from mailer.models import Bounce, Copy, Event, Mailbox
+from mailer.models import Bounce, Copy, Event, Mailbox, backlog
 from mailer.models.site import Site
 from mailer.transport.memory import (
     Behaviour,
@@ -271,6 +271,15 @@ def test_nothing_goes_in_quiet_hours_but_a_farewell(office: Office) -> None:
     office.send_all()
     assert office.relay.handed == []
     assert "Quiet hours" in office.mailing(issue).state_reason
+    assert backlog.waiting_since(office.now) is None, "nobody is alarmed about letters that rest"
+
+
+def test_what_waits_for_a_limit_is_no_backlog_until_there_is_room(office: Office) -> None:
+    one(office, accepts(), others=49)
+    office.house = with_relays(office.house, limits=[RelayLimits(name="smtp", per_hour=30)])
+    office.send_all()
+    assert backlog.waiting_since(office.now) is None
+    assert backlog.waiting_since(office.now + timedelta(hours=2)) is not None
 
 
 def test_a_relay_that_cannot_be_reached_is_left_alone_for_a_while(office: Office) -> None:
