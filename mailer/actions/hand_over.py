@@ -33,7 +33,7 @@ from mailer.core.message import format_date
 from mailer.core.reply import Answer
 from mailer.core.watch import WorkerState
 from mailer.house import House
-from mailer.models import Mailing, quota, site, steering
+from mailer.models import Mailing, outbox, quota, site, steering
 from mailer.models.base import writing
 from mailer.models.quota import Grant
 from mailer.transport.journal import Journal
@@ -85,7 +85,7 @@ class Sender:
     _copiers: dict[int, Copier] = field(default_factory=dict)
     _read_at: float = 0.0
     _turned_at: float = 0.0
-    _asked_in_vain_at: float | None = None
+    _found_nothing: bool = False
     _answers: int = 0
     _rate: float = 0.0
     _last_mailing: int = 0
@@ -95,7 +95,7 @@ class Sender:
 
     def work(self) -> bool:
         """Hand over all that can be handed over now, one-off letters first; False when there was nothing to do."""
-        self._asked_in_vain_at = self.ready_at = None
+        self.ready_at = None
         self.pulse.is_now(WorkerState.IDLE)
         found = self._turn()
         self.pulse.beat(self.clock())
@@ -206,8 +206,7 @@ class Sender:
         if not self._waiting and not any(batch.on_the_way for batch in self._batches):
             return True
         since = self.ticks() - self._turned_at
-        in_vain = self._asked_in_vain_at == self._turned_at
-        return since >= (_PATIENCE if in_vain or not self._runs_low else _PATIENCE / 5)
+        return since >= (_PATIENCE if self._found_nothing or not self._runs_low else _PATIENCE / 5)
 
     @property
     def _runs_low(self) -> bool:
@@ -255,11 +254,10 @@ class Sender:
 
     def _take_in(self, claimed: Sequence[Batch]) -> None:
         """Claims that are durable come into hand: into mirror and journal, before a server hears of them."""
+        self._found_nothing = not claimed
         if claimed:
             # Not before they are durable: the mirror must never be ahead of the database by itself.
             note_claim(self.house, max(batch.number for batch in claimed))
-        else:
-            self._asked_in_vain_at = self._turned_at
         for batch in claimed:
             batch.enter()
         together = [batch for batch in (*claimed, *self._batches) if not batch.is_over]
@@ -277,8 +275,11 @@ class Sender:
 
     def _claim(self, mailing: Mailing | None) -> Iterator[Batch]:
         """One-off letters, then copies of a mailing, as far as a relay takes them now."""
-        if self._may_go(priority=True) and (notices := NoticeBatch.claim(self, self._chosen)) is not None:
-            yield notices
+        # The relay is asked for them only when there are some: this is done for every claim.
+        if outbox.has_notices() and self._may_go(priority=True):
+            notices = NoticeBatch.claim(self, self._chosen)
+            if notices is not None:
+                yield notices
         if mailing is None or not self._may_go(priority=False):
             return
         self._last_mailing = mailing.pk
@@ -297,7 +298,7 @@ class Sender:
         chosen = relay_for(self.house, self.house.mail_domain, now, priority=priority)
         if isinstance(chosen, Waiting):
             if not priority:
-                self._wait(chosen.until)
+                self.wait(chosen.until)
                 steering.explain_waiting(chosen.reason, chosen.until)
                 self.pulse.is_now(WorkerState.WAITING, chosen.reason)
             return False
@@ -309,14 +310,10 @@ class Sender:
             self._wires[chosen.name] = self.wire_to(chosen)
         return True
 
-    def _wait(self, until: datetime | None) -> None:
-        """Nothing can be done before this; the soonest of several counts."""
+    def wait(self, until: datetime | None) -> None:
+        """Nothing can be done before this, if it is known; the soonest of several counts."""
         if until is not None:
             self.ready_at = min(until, self.ready_at or until)
-
-    def has_room_at(self, grant: Grant) -> None:
-        """A limit let fewer letters go than were wanted."""
-        self._wait(grant.again_at)
 
     def _chunk(self) -> int:
         """About half a second of work, so that a lost host leaves no more than that in doubt."""

@@ -121,10 +121,14 @@ class Batch(ABC):
         self.back = hold_back(self.sender.house, held, now, priority=priority)
         self._held = {claimed.copy: claimed for claimed in held}
         self.waiting.extend(claimed for claimed in held if claimed.copy not in self.back.until)
-        for number, until in self.back.until.items():
-            outbox.put_off(self.table, [number], self.number, until)
+        self._put_off(self.back.until)
         spare = self.grant.letters - len(self.waiting)
         quota.give_back([(self.grant, spare)])
+
+    def _put_off(self, until: Mapping[int, datetime]) -> None:
+        """Let these rest, each until its time, untouched: a destination has one time for all its copies."""
+        for moment in set(until.values()):
+            outbox.put_off(self.table, [number for number, its in until.items() if its == moment], self.number, moment)
 
     def _those(self, numbers: Iterable[int]) -> list[Claimed]:
         return [self._held[number] for number in numbers if number in self._held]
@@ -243,7 +247,7 @@ class MailingBatch(Batch):
         if not steering.is_sending(mailing.pk):
             return None
         grant = quota.take(via.name, most, now, via.limits)
-        sender.has_room_at(grant)
+        sender.wait(grant.again_at)
         if not grant.letters:
             if grant.again_at is not None:
                 again = brief(grant.again_at, sender.house.config.organisation.time_zone, now)
@@ -346,9 +350,7 @@ class MailingBatch(Batch):
         if not resting:
             return
         later = [claimed for claimed in self.waiting if domain_of(claimed.address) in resting]
-        for claimed in later:
-            until = resting[domain_of(claimed.address)]
-            outbox.put_off(self.table, [claimed.copy], self.number, until)
+        self._put_off({claimed.copy: resting[domain_of(claimed.address)] for claimed in later})
         # To give back what rests already changes nothing, and frees its place in the journal.
         self.untouched.update(claimed.copy for claimed in later)
         self.waiting = deque(claimed for claimed in self.waiting if claimed.copy not in self.untouched)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from mailer.access import THE_CLOCK
-from mailer.core.configkind import Uncertain
+from mailer.actions.settle import resend_if_so_chosen
 from mailer.core.delivery import CopyState, Judged
 from mailer.core.reply import Reply
 from mailer.house import House
@@ -68,6 +68,5 @@ def _settle_one(house: House, each: Marked, now: datetime) -> None:
     judged = Judged(state, None, _REFUSED if each.mark is Mark.REFUSED else None)
     retry_at = now if state is CopyState.DEFERRED else None
     marked = outbox.mark(table, row, each.claim, judged, now=now, retry_at=retry_at)
-    resend = house.config.sending.uncertain is Uncertain.RESEND
-    if marked and state is CopyState.UNCERTAIN and table is Copy and resend:
-        outbox.requeue_one_uncertain(row)
+    if marked and state is CopyState.UNCERTAIN and table is Copy:
+        resend_if_so_chosen(house, row)

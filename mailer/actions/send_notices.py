@@ -32,8 +32,6 @@ class NoticeBatch(Batch):
     @classmethod
     def claim(cls, sender: "Sender", via: Chosen) -> "NoticeBatch | None":
         """Take those that are waiting, inside `writing()`; a part of each limit is kept for them."""
-        if not outbox.has_notices():
-            return None
         house, now = sender.house, sender.clock()
         grant = quota.take(via.name, _MOST, now, via.limits, priority=True)
         rows = outbox.claim_notices(

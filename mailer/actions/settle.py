@@ -71,8 +71,8 @@ def _settle_one(house: House, mailing: Mailing, claim: int, result: Settled) -> 
     if outbox.mark(Copy, copy.copy, claim, judged, now=result.at, retry_at=retry_at):
         if state in {CopyState.REFUSED, CopyState.EXPIRED}:
             _note_refusal(house, result)
-        if state is CopyState.UNCERTAIN and _may_resend(house, result):
-            outbox.requeue_one_uncertain(copy.copy)
+        if state is CopyState.UNCERTAIN:
+            resend_if_so_chosen(house, copy.copy)
     return rests_until
 
 
@@ -133,8 +133,10 @@ def _retry(
     return judged.state, None
 
 
-def _may_resend(house: House, result: Settled) -> bool:
-    return house.config.sending.uncertain is Uncertain.RESEND and result.copy.attempts == 1
+def resend_if_so_chosen(house: House, copy_id: int) -> None:
+    """Send a copy that is in doubt once more, if that policy was chosen."""
+    if house.config.sending.uncertain is Uncertain.RESEND:
+        outbox.requeue_one_uncertain(copy_id)
 
 
 def _note_refusal(house: House, result: Settled) -> None:

@@ -22,8 +22,7 @@ from mailer.models.copy import Copy, Notice, Outgoing
 from mailer.models.member import Deliverability
 from mailer.models.site import Counter, bump
 
-_QUEUE = """SELECT id FROM mailer_copy WHERE mailing_id = %s AND state = 'queued' AND position > %s
-    ORDER BY position LIMIT %s"""
+_QUEUE = "SELECT id FROM mailer_copy WHERE mailing_id = %s AND state = 'queued' ORDER BY position LIMIT %s"
 _HOST_LOST = "The worker's host was lost."
 _NO_JOURNAL = "The worker died, and its journal tells nothing: it is damaged, or the machine was started anew."
 _UNSIGNED = 0xFFFF_FFFF_FFFF_FFFF
@@ -53,14 +52,11 @@ class Claimed(NamedTuple):
     first_attempt_at: datetime
 
 
-def claim(
-    mailing_id: int, worker: str, *, now: datetime, lease: timedelta, most: int, after: int = -1
-) -> tuple[int, list[int]]:
-    """Take up to `most` queued copies whose position is over `after`; (claim number, their ids).
+def claim(mailing_id: int, worker: str, *, now: datetime, lease: timedelta, most: int) -> tuple[int, list[int]]:
+    """Take up to `most` queued copies, the first by position; (claim number, their ids).
 
     Call it inside `writing()`: on PostgreSQL rows that another worker is taking are skipped, on SQLite the one write
-    lock keeps others out. A worker that goes on from its last position spares PostgreSQL a walk over all that it took
-    before (performance.md section 5).
+    lock keeps others out.
     """
     number = bump(Counter.SENDS)
     # PostgreSQL may ask a plain subquery again for each row, which then skips what is locked already and takes more.
@@ -71,7 +67,7 @@ def claim(
             "UPDATE mailer_copy SET state = 'claimed', claimed_by = %s, claim = %s, claimed_until = %s,"  # noqa: S608
             " attempts = attempts + 1, first_attempt_at = COALESCE(first_attempt_at, %s), next_attempt_at = NULL"
             f" WHERE id {chosen} RETURNING id",
-            [worker, number, _moment(now + lease), _moment(now), mailing_id, after, most],
+            [worker, number, _moment(now + lease), _moment(now), mailing_id, most],
         )
         ids = [row[0] for row in cursor.fetchall()]
     return (number, ids) if ids else (0, [])
@@ -243,7 +239,7 @@ def give_back(table: type[Outgoing], rows: Iterable[int], claim_number: int) -> 
 
 
 def put_off(table: type[Outgoing], rows: Iterable[int], claim_number: int, until: datetime) -> int:
-    """Let untouched rows rest: the relay could not be reached, and is not asked again before this (T3)."""
+    """Let untouched rows rest: their destination takes nothing before this (T26)."""
     held = table.unscoped.filter(pk__in=list(rows), claim=claim_number, state=CopyState.CLAIMED)
     return _untouched(held, CopyState.DEFERRED, next_attempt_at=until)
 
