@@ -21,7 +21,7 @@ from mailer.models.base import writing
 from mailer.models.ledger import record
 from mailer.models.preparing import FIRST_LETTER
 from mailer.models.steering import newest_revision
-from mailer.transport.session import HandsOver
+from mailer.transport.session import HandsOverOne
 
 #: Whoever a letter is shown to, if it is nobody in particular.
 _EXAMPLE_NAME, _EXAMPLE_ADDRESS = "Alex Example", "alex@example.org"
@@ -74,7 +74,7 @@ def send_test(
     number: int,
     address: str,
     *,
-    connect: Callable[[], HandsOver],
+    connect: Callable[[], HandsOverOne],
     draw_word: DrawWord,
     signers: Sequence[Signer],
     clock: Callable[[], datetime],

@@ -24,7 +24,7 @@ from mailer.models import Alarm, alarm
 from mailer.models.base import writing
 from mailer.transport import command
 from mailer.transport.relay import Relay, Timeouts
-from mailer.transport.session import HandsOver
+from mailer.transport.session import HandsOverOne
 from mailer.transport.smtp import connect
 
 _LOG = logging.getLogger("mailer.alarms")
@@ -45,7 +45,7 @@ class Teller:
     house: House
     clock: Callable[[], datetime]
     draw_word: DrawWord
-    connect: Callable[[Relay], HandsOver] = connect
+    connect: Callable[[Relay], HandsOverOne] = connect
     run: Callable[[tuple[str, ...], str], None] = command.run
 
     def tell_all(self) -> int:
@@ -116,7 +116,7 @@ class Teller:
         if len(refused) == len(config.alerts.addresses):
             raise NotTold("none of alerts.addresses was reached")
 
-    def _refusal(self, session: HandsOver, to: str, told: Message) -> str:
+    def _refusal(self, session: HandsOverOne, to: str, told: Message) -> str:
         """Hand it over for one address; why it was not taken, "" if it was."""
         if self.house.allow_list is not None and not self.house.allow_list.allows(normal(parse(to))):
             return f"{to} is not on site.allow_list, and this is not the production site"

@@ -22,8 +22,8 @@ class SessionClosed(MailerError, ConnectionError):
     """A letter was given to a session that is over."""
 
 
-class HandsOver(Protocol):
-    """What the blocking session and its twin have in common."""
+class HandsOverOne(Protocol):
+    """Takes one letter and waits for its answer: what the session and its twin in memory have in common."""
 
     @property
     def messages(self) -> int: ...

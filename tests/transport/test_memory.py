@@ -13,7 +13,7 @@ from mailer.transport.memory import (
     refuses,
 )
 from mailer.transport.relay import FaultKind, RelayFault
-from mailer.transport.session import HandsOver, SessionClosed
+from mailer.transport.session import HandsOverOne, SessionClosed
 from mailer.transport.smtp import connect
 from tests.transport.helpers import ANNE, BEA, CARL, MakeWire, envelope, relay_to
 from tests.transport.misbehaviours import (
@@ -83,7 +83,7 @@ def test_a_journal_that_fails_keeps_the_letter_back() -> None:
 def test_the_twins_agree(wire: MakeWire, behaviour: Behaviour, misbehaviour: object) -> None:
     relay, server = MemoryRelay(), wire(*filter(None, [misbehaviour]))
     relay.script(ANNE, behaviour)
-    sessions: list[HandsOver] = [relay.connect(), connect(relay_to(server))]
+    sessions: list[HandsOverOne] = [relay.connect(), connect(relay_to(server))]
     twin, real = (one.hand_over(envelope()) for one in sessions)
     # A server that hangs up in mid-letter may do so just after the dot: the one difference a wire makes.
     if behaviour != drops_before_final_dot():
