@@ -1,20 +1,16 @@
 """A real worker as a real process, a real site, a scripted mail server: nobody is lost, nobody gets two."""
 
 import signal
-import subprocess
 import sys
-from collections.abc import Callable
-from threading import Event
 
 from mailer.core.reply import Step
 from mailer.transport.width import START
-from tests.commands.site import CONSENTING, DEADLINE, SILENT, Site, say, until
-from tests.transport.deeds import Deed, Misbehaviour, Moment, Then
+from tests.commands.site import DEADLINE, SILENT, Site, say, until
+from tests.transport.deeds import Deed, Misbehaviour, Then
+from tests.transport.helpers import MakeWire
 from tests.transport.misbehaviours import refuses_recipient
-from tests.transport.wire import Wire
+from tests.worker.sending import PEOPLE, Gate, ends_well, finish, interrupted
 
-MakeWire = Callable[..., Wire]
-PEOPLE = CONSENTING
 #: A worker that waits for a relay no longer than the test likes.
 _SCRIPT = """
 import os, django
@@ -28,37 +24,9 @@ main()
 IMPATIENT = (sys.executable, "-P", "-c", _SCRIPT)
 
 
-class Gate:
-    """Holds the server before it answers the final dot of the letter after `letters` others."""
-
-    def __init__(self, letters: int) -> None:
-        self.letters, self.reached, self.open = letters, Event(), Event()
-
-    def __call__(self, moment: Moment, proper: Deed) -> Deed:
-        if moment.step is Step.FINAL_DOT and moment.kept == self.letters and not self.reached.is_set():
-            self.reached.set()
-            assert self.open.wait(DEADLINE)
-        return proper
-
-
-def ends_well(process: "subprocess.Popen[str]") -> None:
-    """It ends by itself, with status 0."""
-    assert process.wait(DEADLINE) == 0
-
-
 def counts(**states: int) -> dict[str, int]:
     """As a report shows them: no state of which there is none."""
     return {state: count for state, count in states.items() if count}
-
-
-def finish(site: Site) -> dict[str, object]:
-    """Let a worker send what is left, and stop it."""
-    with site.running("worker", "--json") as process:
-        assert say(process)["event"] == "working"
-        until(lambda: site.report()["state"] == "sent", "the mailing is sent")
-        process.send_signal(signal.SIGTERM)
-        ends_well(process)
-    return site.report()
 
 
 def test_a_newsletter_goes_from_a_file_to_the_relay_and_every_sum_closes(site: Site, wire: MakeWire) -> None:
@@ -97,15 +65,7 @@ def test_a_signal_finishes_the_letter_in_hand_and_gives_the_rest_back(site: Site
 
 
 def test_after_a_kill_only_the_letter_in_flight_is_in_doubt(site: Site, wire: MakeWire) -> None:
-    gate = Gate(7)
-    server = wire(gate)
-    site.use_relay(server.port)
-    site.schedule_now()
-    with site.running("worker", "--json") as process:
-        assert gate.reached.wait(DEADLINE)
-        process.kill()
-        process.wait(DEADLINE)
-        gate.open.set()
+    server = interrupted(site, wire)
     copies = finish(site)["copies"]
     in_doubt = copies.pop("uncertain")
     assert 1 <= in_doubt <= START, "at most one on each connection"

@@ -2,29 +2,12 @@
 
 import signal
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from tests.commands.site import DEADLINE, Site, copy_site, new_database, say, until
-from tests.transport.wire import Wire
-from tests.worker.test_process import PEOPLE, Gate, ends_well, finish
-
-MakeWire = Callable[..., Wire]
-
-
-def interrupted(site: Site, wire: MakeWire) -> Wire:
-    """Killed after some letters of its only mailing."""
-    gate = Gate(7)
-    server = wire(gate)
-    site.use_relay(server.port)
-    site.schedule_now()
-    with site.running("worker", "--json") as process:
-        assert gate.reached.wait(DEADLINE)
-        process.kill()
-        process.wait(DEADLINE)
-        gate.open.set()
-    return server
+from tests.commands.site import Site, copy_site, new_database, say, until
+from tests.transport.helpers import MakeWire
+from tests.worker.sending import PEOPLE, ends_well, finish, interrupted
 
 
 def backed_up(site: Site) -> Site:
