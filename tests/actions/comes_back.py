@@ -13,6 +13,7 @@ from mailer.models.outbox import unsigned
 from tests.actions.office import Office, copy_to
 from tests.world import anne
 
+GWEN, HAL = "gwen@example.org", "hal@example.org"
 THEN = datetime(2026, 11, 21, tzinfo=UTC)
 
 
@@ -59,7 +60,7 @@ def dsn(office: Office, recipient: str, status: str = "5.1.1", said: str = "User
     return postmaster.delivery_status(
         letter.payload,
         recipient=more.get("names", recipient),
-        return_path=letter.sender,
+        return_path=more.get("return_path", letter.sender),
         action=more.get("action", "failed"),
         status=status,
         diagnostic=f"{'452' if status[0] == '4' else '550'} {status} {said}",

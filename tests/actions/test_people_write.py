@@ -4,22 +4,10 @@ import pytest
 
 from mailer.core.bounce.fate import Fate
 from mailer.models import Bounce, ConsentEntry, Matter, Notice, Subscription
-from tests.actions.comes_back import away, caught, comes_back, dsn, leave_address, writes
+from tests.actions.comes_back import GWEN, HAL, away, caught, comes_back, dsn, leave_address, writes
 from tests.actions.office import Office, copy_to
-from tests.world import anne, join, stream
 
 pytestmark = pytest.mark.django_db
-GWEN, HAL = "gwen@example.org", "hal@example.org"
-
-
-@pytest.fixture
-def sent(office: Office) -> Office:
-    """A letter to Gwen and one to Hal have been accepted."""
-    for name in ("gwen", "hal"):
-        join(office.house, name.title(), f"{name}@example.org", consents=[stream(office.house)])
-    office.begun(anne())
-    office.send_all()
-    return office
 
 
 def left() -> set[str]:

@@ -1,46 +1,18 @@
 """What comes back is matched by our own signature, acts once, and never silences the wrong person."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from mailer.actions.read_bounces import read_reports
-from mailer.demo import postmaster
 from mailer.models import Bounce, BounceSource, Copy, Mailbox
 from mailer.transport.maildir import waiting
+from tests.actions.comes_back import GWEN, HAL, dsn
 from tests.actions.office import Office
 from tests.world import NOW, anne, join, stream
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def sent(office: Office) -> Office:
-    """A letter to Gwen and one to Hal have been accepted."""
-    news = stream(office.house)
-    join(office.house, "Gwen Gone", "gwen@example.org", consents=[news])
-    join(office.house, "Hal Here", "hal@example.org", consents=[news])
-    office.scheduled(anne())
-    office.now += timedelta(hours=1)
-    office.ring()
-    office.send_all()
-    return office
-
-
-def _dsn(office: Office, recipient: str, *, status: str = "5.1.1", action: str = "failed", **changes: str) -> bytes:
-    envelope = next(e for e in office.relay.caught if e.recipient == recipient)
-    return postmaster.delivery_status(
-        envelope.payload,
-        reporting_mta="mx.example.net",
-        recipient=changes.get("says", recipient),
-        return_path=changes.get("return_path", envelope.sender),
-        action=action,
-        status=status,
-        diagnostic=changes.get("diagnostic", f"550 {status} User unknown"),
-        now=datetime(2026, 11, 21, tzinfo=UTC),
-        boundary=changes.get("boundary", "=_b1"),
-    )
 
 
 def _drop(maildir: Path, *raws: bytes) -> None:
@@ -58,17 +30,17 @@ def _read(office: Office, maildir: Path) -> list[str]:
 
 
 def test_a_hard_bounce_makes_its_mailbox_undeliverable_and_no_other(sent: Office, tmp_path: Path) -> None:
-    _drop(tmp_path / "m", _dsn(sent, "gwen@example.org"))
+    _drop(tmp_path / "m", dsn(sent, GWEN))
     assert _read(sent, tmp_path / "m") == ["undeliverable"]
     states = dict(Mailbox.unscoped.values_list("normal", "deliverability"))
-    assert states == {"gwen@example.org": "undeliverable", "hal@example.org": "unknown"}
-    assert Copy.unscoped.get(mailbox__normal="gwen@example.org").state == "bounced"
+    assert states == {GWEN: "undeliverable", HAL: "unknown"}
+    assert Copy.unscoped.get(mailbox__normal=GWEN).state == "bounced"
     row = Bounce.unscoped.get()
     assert (row.kind, row.status, row.matched_by) == ("hard", "5.1.1", "return_path")
 
 
 def test_the_same_report_acts_once(sent: Office, tmp_path: Path) -> None:
-    raw = _dsn(sent, "gwen@example.org")
+    raw = dsn(sent, GWEN)
     _drop(tmp_path / "m", raw, raw)
     assert _read(sent, tmp_path / "m") == ["undeliverable", ""]
     assert Bounce.unscoped.count() == 1
@@ -76,7 +48,7 @@ def test_the_same_report_acts_once(sent: Office, tmp_path: Path) -> None:
 
 
 def test_a_report_without_our_token_changes_nothing_and_is_kept(sent: Office, tmp_path: Path) -> None:
-    forged = _dsn(sent, "gwen@example.org", return_path="b+aaaa@bounces.example.org").replace(b"@example.org>", b"@x>")
+    forged = dsn(sent, GWEN, return_path="b+aaaa@bounces.example.org").replace(b"@example.org>", b"@x>")
     _drop(tmp_path / "m", forged)
     assert _read(sent, tmp_path / "m") == [""]
     assert not Mailbox.unscoped.filter(deliverability="undeliverable").exists()
@@ -85,15 +57,15 @@ def test_a_report_without_our_token_changes_nothing_and_is_kept(sent: Office, tm
 
 
 def test_the_address_a_report_names_is_never_believed(sent: Office, tmp_path: Path) -> None:
-    _drop(tmp_path / "m", _dsn(sent, "gwen@example.org", says="hal@example.org"))
+    _drop(tmp_path / "m", dsn(sent, GWEN, names=HAL))
     _read(sent, tmp_path / "m")
-    assert Mailbox.unscoped.get(deliverability="undeliverable").normal == "gwen@example.org"
+    assert Mailbox.unscoped.get(deliverability="undeliverable").normal == GWEN
 
 
 def test_a_full_mailbox_is_not_a_dead_one(sent: Office, tmp_path: Path) -> None:
-    _drop(tmp_path / "m", _dsn(sent, "gwen@example.org", status="5.2.2", diagnostic="552 5.2.2 Mailbox full"))
+    _drop(tmp_path / "m", dsn(sent, GWEN, "5.2.2", "Mailbox full"))
     assert _read(sent, tmp_path / "m") == ["nothing"]
-    assert Mailbox.unscoped.get(normal="gwen@example.org").soft_count == 1
+    assert Mailbox.unscoped.get(normal=GWEN).soft_count == 1
 
 
 def test_a_report_that_overtakes_the_answer_is_not_lost(office: Office, tmp_path: Path) -> None:
@@ -104,7 +76,7 @@ def test_a_report_that_overtakes_the_answer_is_not_lost(office: Office, tmp_path
     issue = office.begun(chair := anne())
 
     def comes_back() -> None:
-        _drop(tmp_path / "m", _dsn(office, office.relay.caught[0].recipient))
+        _drop(tmp_path / "m", dsn(office, office.relay.caught[0].recipient))
         assert _read(office, tmp_path / "m") == ["undeliverable"]
 
     office.relay.meanwhile[2] = comes_back

@@ -14,22 +14,11 @@ from mailer.models import Bounce, Event, Mailbox, Matter, Suppression
 from mailer.models.base import writing
 from mailer.models.departure import may_be_answered
 from mailer.transport.memory import refuses
-from tests.actions.comes_back import another_letter, away, caught, comes_back, complaint, dsn, leave_address
+from tests.actions.comes_back import GWEN, HAL, another_letter, away, caught, comes_back, complaint, dsn, leave_address
 from tests.actions.office import Office, copy_to
 from tests.world import anne, join, stream
 
 pytestmark = pytest.mark.django_db
-GWEN, HAL = "gwen@example.org", "hal@example.org"
-
-
-@pytest.fixture
-def sent(office: Office) -> Office:
-    """A letter to Gwen and one to Hal have been accepted."""
-    for name in ("gwen", "hal"):
-        join(office.house, name.title(), f"{name}@example.org", consents=[stream(office.house)])
-    office.begun(anne())
-    office.send_all()
-    return office
 
 
 def box(address: str = GWEN) -> Mailbox:

@@ -1,20 +1,15 @@
 """A site whose letters have arrived, and a browser that sends nothing but what it is told."""
 
 import re
-from pathlib import Path
 
 import pytest
 from django.test import Client
 
-from mailer.house import House
-from mailer.transport.journal import Journal
+from tests.actions.comes_back import caught
+from tests.actions.conftest import office, sent
 from tests.actions.office import Office, decoded, leave_token
 
-
-@pytest.fixture
-def office(house: House, tmp_path: Path) -> Office:
-    """A host that sends real letters over the in-memory relay."""
-    return Office(house, Journal(tmp_path / "journal", "worker-1"))
+__all__ = ["office", "sent"]
 
 
 @pytest.fixture
@@ -25,13 +20,12 @@ def client() -> Client:
 
 def newest(office: Office, address: str) -> str:
     """The newest letter to this address as its reader sees it."""
-    return decoded(next(e for e in reversed(office.relay.caught) if e.recipient == address).payload)
+    return decoded(caught(office, address).payload)
 
 
 def leave_path(office: Office, address: str) -> str:
     """The path of the link in the newest letter to this address."""
-    envelope = next(e for e in reversed(office.relay.caught) if e.recipient == address)
-    return f"/u/{leave_token(envelope)}"
+    return f"/u/{leave_token(caught(office, address))}"
 
 
 def undo_paths(text: str) -> list[str]:

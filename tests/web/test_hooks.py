@@ -4,8 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,37 +15,18 @@ from hypothesis import strategies as st
 from mailer.core.configkind import Provider
 from mailer.models import Bounce, Copy, Mailbox
 from mailer.web.hooks import listener
+from tests.actions.comes_back import GWEN, HAL, caught
 from tests.actions.office import Office
-from tests.world import anne, join, stream
 
 pytestmark = pytest.mark.django_db
 SECRET = "a secret of the tests"
 AUTH = "Basic " + base64.b64encode(f"mailer:{SECRET}".encode()).decode()
 GONE = "550 5.1.1 <gwen@example.org>: Recipient address rejected: User unknown"
-Post = Callable[[object], HttpResponse]
 
 
-@pytest.fixture
-def sent(office: Office) -> Office:
-    """A letter to Gwen and one to Hal have been accepted."""
-    news = stream(office.house)
-    join(office.house, "Gwen Gone", "gwen@example.org", consents=[news])
-    join(office.house, "Hal Here", "hal@example.org", consents=[news])
-    office.scheduled(anne())
-    office.now += timedelta(hours=1)
-    office.ring()
-    office.send_all()
-    return office
-
-
-def message_id(office: Office, address: str = "gwen@example.org") -> str:
+def message_id(office: Office, address: str = GWEN) -> str:
     """The Message-ID of a letter, without its brackets."""
-    payload = next(e.payload for e in office.relay.caught if e.recipient == address)
-    return payload.partition(b"Message-ID: <")[2].partition(b">")[0].decode()
-
-
-def return_path(office: Office, address: str = "gwen@example.org") -> str:
-    return next(e.sender for e in office.relay.caught if e.recipient == address)
+    return caught(office, address).payload.partition(b"Message-ID: <")[2].partition(b">")[0].decode()
 
 
 def signed(event: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +115,7 @@ def undeliverable() -> list[str]:
 @pytest.mark.parametrize("provider", Provider)
 def test_a_dead_address_is_undeliverable_and_no_other(sent: Office, provider: Provider) -> None:
     assert hear(provider, refusal(provider, message_id(sent))).status_code == 200
-    assert undeliverable() == ["gwen@example.org"]
+    assert undeliverable() == [GWEN]
     row = Bounce.unscoped.get()
     assert (row.source, row.kind, row.status, row.matched_by) == ("webhook", "hard", "5.1.1", "message_id")
     assert "User unknown" in row.diagnostic
@@ -146,8 +125,8 @@ def test_a_dead_address_is_undeliverable_and_no_other(sent: Office, provider: Pr
 def test_a_complaint_silences_whoever_made_it(sent: Office, provider: Provider) -> None:
     assert hear(provider, complaint(provider, message_id(sent))).status_code == 200
     assert Bounce.unscoped.get().kind == "complaint"
-    assert Copy.unscoped.get(mailbox__normal="gwen@example.org").state == "complained"
-    assert Copy.unscoped.get(mailbox__normal="hal@example.org").state == "accepted"
+    assert Copy.unscoped.get(mailbox__normal=GWEN).state == "complained"
+    assert Copy.unscoped.get(mailbox__normal=HAL).state == "accepted"
     assert undeliverable() == []
 
 
@@ -168,16 +147,16 @@ def test_an_address_alone_changes_nothing(sent: Office, provider: Provider) -> N
 
 
 def test_our_return_path_names_the_letter_too(sent: Office) -> None:
-    assert hear(Provider.MAILGUN, refusal(Provider.MAILGUN, return_path(sent))).status_code == 200
-    assert undeliverable() == ["gwen@example.org"]
+    assert hear(Provider.MAILGUN, refusal(Provider.MAILGUN, caught(sent, GWEN).sender)).status_code == 200
+    assert undeliverable() == [GWEN]
     assert Bounce.unscoped.get().matched_by == "return_path"
 
 
 def test_many_events_at_once_are_all_heard(sent: Office) -> None:
     (gwen,) = refusal(Provider.MAILJET, message_id(sent))  # type: ignore[misc]
-    (hal,) = refusal(Provider.MAILJET, message_id(sent, "hal@example.org"))  # type: ignore[misc]
+    (hal,) = refusal(Provider.MAILJET, message_id(sent, HAL))  # type: ignore[misc]
     assert hear(Provider.MAILJET, [gwen, hal]).status_code == 200
-    assert undeliverable() == ["gwen@example.org", "hal@example.org"]
+    assert undeliverable() == [GWEN, HAL]
 
 
 @pytest.mark.parametrize(
@@ -257,7 +236,7 @@ def test_a_fault_of_ours_is_500_so_that_the_provider_comes_again(
         patch.setattr("mailer.web.hooks.act_on_event", away)
         assert post() == 500
     assert post() == 200
-    assert undeliverable() == ["gwen@example.org"]
+    assert undeliverable() == [GWEN]
 
 
 def test_only_the_configured_provider_is_routed(client: Client) -> None:
