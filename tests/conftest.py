@@ -60,6 +60,12 @@ def house() -> House:
     return open_house(settings.CONFIG)
 
 
+@pytest.fixture
+def house_of_the_class(request: pytest.FixtureRequest, house: House) -> None:
+    """The same for hypothesis.extra.django.TestCase, whose methods take no fixture."""
+    request.cls.house = house
+
+
 @pytest.fixture(autouse=True)
 def _nothing_remembered_outside_the_database(request: pytest.FixtureRequest) -> Iterator[None]:
     """Each test has a database as new; what lies beside it must not tell it of the tests before."""

@@ -42,12 +42,7 @@ _ACTS = st.lists(
 )
 
 
-@pytest.fixture
-def _house(request: pytest.FixtureRequest, house: House) -> None:
-    request.cls.house = house
-
-
-@pytest.mark.usefixtures("_house")
+@pytest.mark.usefixtures("house_of_the_class")
 class TestHistories(TestCase):
     """hypothesis.extra.django rolls back after each example."""
 

@@ -66,12 +66,7 @@ def check(payload: bytes, address: str) -> None:
     assert parts == ["multipart/alternative", "text/plain", "text/html"]
 
 
-@pytest.fixture
-def _house(request: pytest.FixtureRequest, house: House) -> None:
-    request.cls.house = house
-
-
-@pytest.mark.usefixtures("_house")
+@pytest.mark.usefixtures("house_of_the_class")
 class TestHostileMembers(TestCase):
     """hypothesis.extra.django rolls back after each example."""
 

@@ -52,12 +52,7 @@ _PEOPLE = st.lists(
 )
 
 
-@pytest.fixture
-def _house(request: pytest.FixtureRequest, house: House) -> None:
-    request.cls.house = house
-
-
-@pytest.mark.usefixtures("_house")
+@pytest.mark.usefixtures("house_of_the_class")
 class TestTwins(TestCase):
     """hypothesis.extra.django rolls back after each example."""
 
