@@ -1,7 +1,5 @@
 """The secretary's file: twice changes nothing, half did nothing, and nobody is revived (P7, P12, P13)."""
 
-import csv
-import io
 import itertools
 import zlib
 from datetime import date, datetime, timedelta
@@ -32,6 +30,7 @@ from mailer.models import (
     departure,
 )
 from mailer.models.audience import decided
+from tests.spreadsheet import sheet
 from tests.world import NOW, TODAY, Draw, anne, bart, sima, stream, withdraw
 
 pytestmark = pytest.mark.django_db
@@ -43,15 +42,6 @@ _NEWS = {
     "chairs-newsletter consent wording": "1",
     "chairs-newsletter consent evidence": "form 17, folder B",
 }
-
-
-def file(*people: dict[str, str]) -> bytes:
-    header = list(dict.fromkeys(name for person in people for name in person))
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, header)
-    writer.writeheader()
-    writer.writerows(people)
-    return out.getvalue().encode()
 
 
 def person(number: int, name: str = "Ann Smith", **cells: str) -> dict[str, str]:
@@ -87,10 +77,10 @@ def test_the_same_file_twice_changes_nothing(house: House) -> None:
         person(6, "Gone Away", **{"chairs-newsletter left date": "2026-05-01"}) | _NEWS,
     ]
     secretary = sima()
-    first = load(house, file(*people), secretary)
+    first = load(house, sheet(*people), secretary)
     assert len(first.changes.new) == 6
     before = dump()
-    again = load(house, file(*people), secretary, NOW + timedelta(days=3))
+    again = load(house, sheet(*people), secretary, NOW + timedelta(days=3))
     assert again.changes.changes_nothing
     assert dump() == before
 
@@ -98,7 +88,7 @@ def test_the_same_file_twice_changes_nothing(house: House) -> None:
 def test_a_dry_run_writes_nothing(house: House) -> None:
     secretary = sima()
     before = dump()
-    found = load(house, file(person(1) | _NEWS), secretary, dry_run=True)
+    found = load(house, sheet(person(1) | _NEWS), secretary, dry_run=True)
     assert len(found.changes.new) == 1
     assert dump() == before
 
@@ -106,7 +96,7 @@ def test_a_dry_run_writes_nothing(house: House) -> None:
 def test_an_error_midway_leaves_nothing(house: House) -> None:
     secretary = sima()
     before = dump()
-    raw = file(*(person(n, f"Person Number{n}") | _NEWS for n in range(1, 8)))
+    raw = sheet(*(person(n, f"Person Number{n}") | _NEWS for n in range(1, 8)))
 
     def fails(done: int, total: int) -> None:
         if done >= 5:
@@ -128,16 +118,16 @@ def test_only_secretary_and_chair_may_import(house: House, kind: str) -> None:
     actor = actors[kind]()
     before = dump()
     with pytest.raises(NotAllowed):
-        load(house, file(person(1)), actor)
+        load(house, sheet(person(1)), actor)
     assert dump() == before
-    load(house, file(person(1)), anne())
+    load(house, sheet(person(1)), anne())
     assert Member.unscoped.count() == 1
 
 
 def test_events_say_who_did_it_without_addresses(house: House) -> None:
     secretary = sima()
-    load(house, file(person(1) | _NEWS), secretary)
-    load(house, file(person(1, telephone="01603 111111")), secretary)
+    load(house, sheet(person(1) | _NEWS), secretary)
+    load(house, sheet(person(1, telephone="01603 111111")), secretary)
     events = list(Event.unscoped.filter(verb__startswith="member").order_by("pk"))
     assert [(e.actor, e.verb) for e in events] == [
         (secretary.reference, "members imported"),
@@ -156,7 +146,7 @@ def test_the_ledger_proves_what_the_file_said(house: House) -> None:
     from mailer.models.ledger import as_entry
 
     secretary = sima()
-    load(house, file(person(1) | _NEWS), secretary)
+    load(house, sheet(person(1) | _NEWS), secretary)
     row = ConsentEntry.unscoped.get()
     kept = ConsentEvidence.unscoped.get(entry=row)
     assert proves(as_entry(row), bytes(kept.salt), "form 17, folder B")
@@ -168,14 +158,14 @@ def test_the_ledger_proves_what_the_file_said(house: House) -> None:
 
 @pytest.mark.parametrize("missing", sorted(_NEWS))
 def test_a_consent_without_all_its_parts_subscribes_nobody(house: House, missing: str) -> None:
-    found = load(house, file(person(1) | {key: value for key, value in _NEWS.items() if key != missing}))
+    found = load(house, sheet(person(1) | {key: value for key, value in _NEWS.items() if key != missing}))
     assert found.file.complaints
     assert not Subscription.unscoped.exists()
     assert decided(_newsletter(house), TODAY, None).rows()[0].reason == "no_consent"
 
 
 def test_who_left_is_not_revived_by_the_old_file(house: House) -> None:
-    secretary, raw = sima(), file(person(1) | _NEWS)
+    secretary, raw = sima(), sheet(person(1) | _NEWS)
     load(house, raw, secretary)
     member = Member.unscoped.get()
     withdraw(house, member, stream(house), NOW + timedelta(hours=1))
@@ -186,19 +176,19 @@ def test_who_left_is_not_revived_by_the_old_file(house: House) -> None:
 
 def test_who_left_this_morning_is_not_revived_by_a_form_of_today(house: House) -> None:
     secretary = sima()
-    load(house, file(person(1) | _NEWS), secretary)
+    load(house, sheet(person(1) | _NEWS), secretary)
     member = Member.unscoped.get()
     withdraw(house, member, stream(house), NOW - timedelta(hours=1))
-    load(house, file(person(1) | _NEWS | {"chairs-newsletter consent date": TODAY.isoformat()}), secretary)
+    load(house, sheet(person(1) | _NEWS | {"chairs-newsletter consent date": TODAY.isoformat()}), secretary)
     assert active(member) == set()
 
 
 def test_a_later_form_waits_for_a_person(house: House) -> None:
     secretary = sima()
-    load(house, file(person(1) | _NEWS), secretary)
+    load(house, sheet(person(1) | _NEWS), secretary)
     member = Member.unscoped.get()
     withdraw(house, member, stream(house), NOW - timedelta(days=10))
-    later = load(house, file(person(1) | _NEWS | {"chairs-newsletter consent date": "2026-11-15"}), secretary)
+    later = load(house, sheet(person(1) | _NEWS | {"chairs-newsletter consent date": "2026-11-15"}), secretary)
     assert [each.doubt for each in later.changes.undecided] == ["rejoining"]
     assert active(member) == set()
 
@@ -206,10 +196,10 @@ def test_a_later_form_waits_for_a_person(house: House) -> None:
 @pytest.mark.parametrize("spelling", ["p1@example.org", "P1@EXAMPLE.ORG", "p1@Example.Org"])
 def test_the_suppressed_stay_so_however_they_are_spelt(house: House, spelling: str) -> None:
     secretary = sima()
-    load(house, file(person(1)), secretary)
+    load(house, sheet(person(1)), secretary)
     member = Member.unscoped.select_related("mailbox").get()
     departure.suppress_person(member, SuppressionReason.LEFT_ALL, NOW)
-    again = load(house, file(person(1, **{"e-mail": spelling}) | _NEWS), secretary, NOW + timedelta(days=1))
+    again = load(house, sheet(person(1, **{"e-mail": spelling}) | _NEWS), secretary, NOW + timedelta(days=1))
     assert [each.reason for each in again.changes.withheld] == ["suppressed"]
     assert active(member) == set()
     assert Mailbox.unscoped.count() == 1
@@ -221,7 +211,7 @@ def test_the_forgotten_are_not_taken_on_again(house: House) -> None:
     Suppression.unscoped.create(
         kind="person", hash=house.person_hash(box, "gone away"), reason=SuppressionReason.ERASED, at=NOW
     )
-    found = load(house, file(person(9, "Gone  AWAY", **{"e-mail": "Gone@example.org"}) | _NEWS), secretary)
+    found = load(house, sheet(person(9, "Gone  AWAY", **{"e-mail": "Gone@example.org"}) | _NEWS), secretary)
     assert [each.doubt for each in found.changes.undecided] == ["forgotten"]
     assert not Member.unscoped.exists()
 
@@ -233,11 +223,11 @@ def test_the_forgotten_are_not_taken_on_again(house: House) -> None:
 def test_a_new_name_or_address_does_not_lift_a_suppression(house: House, changed: dict[str, str]) -> None:
     """First the correction, then a file with a consent: the objection follows the person (B13)."""
     secretary = sima()
-    load(house, file(person(1)), secretary)
+    load(house, sheet(person(1)), secretary)
     member = Member.unscoped.select_related("mailbox").get()
     departure.suppress_person(member, SuppressionReason.LEFT_ALL, NOW)
-    load(house, file(person(1) | changed), secretary, NOW + timedelta(days=1))
-    found = load(house, file(person(1) | changed | _NEWS), secretary, NOW + timedelta(days=2))
+    load(house, sheet(person(1) | changed), secretary, NOW + timedelta(days=1))
+    found = load(house, sheet(person(1) | changed | _NEWS), secretary, NOW + timedelta(days=2))
     assert [each.reason for each in found.changes.withheld] == ["suppressed"]
     assert active(member) == set()
     assert decided(_newsletter(house), TODAY, None).rows()[0].reason == "suppressed"
@@ -247,37 +237,37 @@ def test_a_new_name_or_address_does_not_lift_a_suppression(house: House, changed
 def test_a_new_address_does_not_escape_a_complaint(house: House, left_too: bool) -> None:
     """The mailbox complained and the person moves on: the complaint goes with them (B8, B13, P13)."""
     secretary, complained = sima(), NOW - timedelta(hours=2)
-    load(house, file(person(1) | _NEWS), secretary)
+    load(house, sheet(person(1) | _NEWS), secretary)
     member = Member.unscoped.select_related("mailbox").get()
     departure.suppress_mailbox(Mailbox.unscoped.get().pk, SuppressionReason.COMPLAINT, complained)
     if left_too:
         departure.suppress_person(member, SuppressionReason.LEFT_ALL, NOW)
     moved = {"name": "Anne Smith", "e-mail": "new@example.org"}
-    load(house, file(person(1) | moved), secretary, NOW + timedelta(days=1))
+    load(house, sheet(person(1) | moved), secretary, NOW + timedelta(days=1))
     carried = Suppression.unscoped.get(kind="person", hash=house.person_hash("new@example.org", "anne smith"))
     assert (carried.reason, carried.at) == (SuppressionReason.COMPLAINT, complained)
     assert decided(_newsletter(house), TODAY, None).rows()[0].reason == "suppressed"
     later = _NEWS | {"chairs-newsletter consent date": "2026-11-15"}
-    found = load(house, file(person(1) | moved | later), secretary, NOW + timedelta(days=2))
+    found = load(house, sheet(person(1) | moved | later), secretary, NOW + timedelta(days=2))
     assert [each.reason for each in found.changes.withheld] == ["suppressed"]
 
 
 def test_a_new_name_at_a_mailbox_that_complained_suppresses_nobody_by_name(house: House) -> None:
     secretary = sima()
-    load(house, file(person(1)), secretary)
+    load(house, sheet(person(1)), secretary)
     departure.suppress_mailbox(Mailbox.unscoped.get().pk, SuppressionReason.COMPLAINT, NOW)
-    load(house, file(person(1, "Anne Smith", **{"e-mail": "P1@example.org"})), secretary, NOW + timedelta(days=1))
+    load(house, sheet(person(1, "Anne Smith", **{"e-mail": "P1@example.org"})), secretary, NOW + timedelta(days=1))
     assert [row.kind for row in Suppression.unscoped.all()] == ["mailbox"]
 
 
 def test_one_of_a_household_leaves_and_the_other_stays(house: House) -> None:
     secretary = sima()
     home = {"e-mail": "home@example.org"}
-    load(house, file(person(1, "Bob Brown", **home), person(2, "Bea Brown", **home)), secretary)
+    load(house, sheet(person(1, "Bob Brown", **home), person(2, "Bea Brown", **home)), secretary)
     bob = Member.unscoped.select_related("mailbox").get(name="Bob Brown")
     departure.suppress_person(bob, SuppressionReason.LEFT_ALL, NOW)
     people = [person(1, "Bob Brown", **home) | _NEWS, person(2, "Bea Brown", **home) | _NEWS]
-    load(house, file(*people), secretary, NOW + timedelta(days=1))
+    load(house, sheet(*people), secretary, NOW + timedelta(days=1))
     assert active(bob) == set()
     assert active(Member.unscoped.get(name="Bea Brown")) == {stream(house)}
     assert Mailbox.unscoped.count() == 1
@@ -285,8 +275,8 @@ def test_one_of_a_household_leaves_and_the_other_stays(house: House) -> None:
 
 def test_regions_end_and_begin_on_the_day_of_the_change(house: House) -> None:
     secretary = sima()
-    load(house, file(person(1, regions="norfolk; suffolk")), secretary, NOW - timedelta(days=30))
-    load(house, file(person(1, regions="suffolk; essex")), secretary)
+    load(house, sheet(person(1, regions="norfolk; suffolk")), secretary, NOW - timedelta(days=30))
+    load(house, sheet(person(1, regions="suffolk; essex")), secretary)
     rows = {row.region.slug: (row.starts, row.ends) for row in MemberRegion.unscoped.select_related("region")}
     start = TODAY - timedelta(days=30)
     assert rows == {"norfolk": (start, TODAY), "suffolk": (start, None), "essex": (TODAY, None)}
@@ -295,15 +285,15 @@ def test_regions_end_and_begin_on_the_day_of_the_change(house: House) -> None:
 def test_a_change_taken_back_on_the_same_day_leaves_one_open_row(house: House) -> None:
     secretary = sima()
     for regions in ("norfolk", "suffolk", "norfolk", "suffolk"):
-        load(house, file(person(1, regions=regions)), secretary)
+        load(house, sheet(person(1, regions=regions)), secretary)
     open_rows = MemberRegion.unscoped.filter(ends=None)
     assert [row.region.slug for row in open_rows] == ["suffolk"]
 
 
 def test_an_empty_cell_takes_nothing_away(house: House) -> None:
     secretary = sima()
-    load(house, file(person(1, telephone="01603 000000") | _NEWS), secretary)
-    load(house, file({"number": "1", "name": "Ann Smith", "e-mail": "", "regions": "", "telephone": ""}), secretary)
+    load(house, sheet(person(1, telephone="01603 000000") | _NEWS), secretary)
+    load(house, sheet({"number": "1", "name": "Ann Smith", "e-mail": "", "regions": "", "telephone": ""}), secretary)
     member = Member.unscoped.select_related("mailbox").get()
     assert member.mailbox is not None
     assert member.telephone == "01603 000000"
@@ -314,9 +304,9 @@ def test_a_new_address_clears_the_dead_end_and_nothing_else(house: House) -> Non
     from mailer.models import returns
 
     secretary = sima()
-    load(house, file(person(1) | _NEWS), secretary)
+    load(house, sheet(person(1) | _NEWS), secretary)
     returns.make_undeliverable(Mailbox.unscoped.get().pk, "gone", NOW)
-    load(house, file(person(1, **{"e-mail": "new@example.org"})), secretary)
+    load(house, sheet(person(1, **{"e-mail": "new@example.org"})), secretary)
     assert decided(_newsletter(house), TODAY, None).rows()[0].outcome == "carried"
 
 
@@ -357,7 +347,7 @@ class TestWhateverTheFilesSay(TestCase):
         self, first: list[dict[str, str]], second: list[dict[str, str]], goes: int, *, everything: bool
     ) -> None:
         secretary = sima()
-        load(self.house, file(*first), secretary)
+        load(self.house, sheet(*first), secretary)
         members = list(Member.unscoped.select_related("mailbox").order_by("pk"))
         gone: set[int] = set()
         if members:
@@ -368,7 +358,7 @@ class TestWhateverTheFilesSay(TestCase):
                 withdraw(self.house, leaver, number, NOW)
             if everything and not departure.suppress_person(leaver, SuppressionReason.LEFT_ALL, NOW):
                 gone.discard(leaver.pk)  # nobody at a mailbox to suppress
-        load(self.house, file(*second), secretary, NOW + timedelta(days=1))
+        load(self.house, sheet(*second), secretary, NOW + timedelta(days=1))
         for row in Subscription.unscoped.filter(state="active").select_related("member", "entry"):
             assert row.member_id not in gone
             assert row.entry.wording_id
@@ -380,5 +370,5 @@ class TestWhateverTheFilesSay(TestCase):
         unnumbered = Member.unscoped.filter(number=None).values_list("mailbox", "folded_name")
         assert len(unnumbered) == len(set(unnumbered))
         before = dump()
-        load(self.house, file(*second), secretary, NOW + timedelta(days=1))
+        load(self.house, sheet(*second), secretary, NOW + timedelta(days=1))
         assert dump() == before

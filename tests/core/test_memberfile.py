@@ -1,7 +1,5 @@
 """The members' file: columns by header, cells by grammar, and no subscription without a proven consent."""
 
-import csv
-import io
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from mailer.core.membercolumn import Column, Part, StreamName
 from mailer.core.memberfile import read
 from mailer.core.memberrow import MemberFile, Row, StatedConsent, StatedDeparture
 from mailer.core.tabular import TableError
+from tests.spreadsheet import sheet
 
 TODAY = date(2026, 11, 22)
 LONDON, EAST, NORFOLK = 1, 2, 3
@@ -49,17 +48,8 @@ LOCAL_CONSENT = {
 }
 
 
-def file(*people: dict[str, str]) -> bytes:
-    header = list(dict.fromkeys(name for person in people for name in person))
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, header)
-    writer.writeheader()
-    writer.writerows(people)
-    return out.getvalue().encode()
-
-
 def read_file(*people: dict[str, str]) -> MemberFile:
-    return read(file(*people), regions=REGIONS, streams=STREAMS, today=TODAY)
+    return read(sheet(*people), regions=REGIONS, streams=STREAMS, today=TODAY)
 
 
 def one(**cells: str) -> Row:
