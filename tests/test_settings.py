@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 
-from mailer.config import Database
+from mailer.config.sections import Database
 from mailer.settings import CONFIG, _database
 
 

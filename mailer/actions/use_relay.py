@@ -8,7 +8,8 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from mailer.config import Config, OtherRelay, Smtp
+from mailer.config import Config
+from mailer.config.relays import OtherRelay, Smtp
 from mailer.core.configcheck import FIRST_RELAY
 from mailer.core.dkim import Signer
 from mailer.core.errors import MailerError

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mailer.config import DomainLimits, OtherRelay, RelayLimits
+from mailer.config.relays import DomainLimits, OtherRelay, RelayLimits
 from mailer.core.configkind import Tls
 from mailer.core.quiet import NO_QUIET_HOURS, QuietHours
 from mailer.house import House

@@ -10,7 +10,7 @@ from mailer.access import the_operator
 from mailer.actions.choose_relay import Chosen, Waiting, relay_for
 from mailer.actions.steer_relay import NoSuchRelay, failed, heard, is_well, relays, resume
 from mailer.actions.use_relay import Unsigned, all_must_be_signed, routes_of
-from mailer.config import RelayLimits
+from mailer.config.relays import RelayLimits
 from mailer.core.limits import Limits
 from mailer.core.quiet import quiet_hours
 from mailer.core.reply import Answer, Step, parse

@@ -11,7 +11,7 @@ from mailer.actions.adopt_lists import is_adopted
 from mailer.actions.hand_over import SendingRefused
 from mailer.actions.steer_mailing import resume
 from mailer.actions.steer_relay import resume as resume_relay
-from mailer.config import RelayLimits
+from mailer.config.relays import RelayLimits
 from mailer.core.address import WireAddressError
 from mailer.core.envelope import Envelope
 from mailer.core.errors import MailerError

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from mailer.actions.hold_back import HeldBack, answered, domain_of, hold_back
-from mailer.config import DomainLimits
+from mailer.config.relays import DomainLimits
 from mailer.core.reply import Answer, Step, parse
 from mailer.house import House
 from mailer.models.destination import eased, slow

@@ -8,7 +8,7 @@ from mailer.actions.plan_mailing import end_of
 from mailer.actions.schedule_mailing import schedule
 from mailer.actions.steer_mailing import stop
 from mailer.actions.steer_relay import failed, volumes
-from mailer.config import DomainLimits, RelayLimits
+from mailer.config.relays import DomainLimits, RelayLimits
 from mailer.core.limits import Limits
 from mailer.core.quiet import quiet_hours
 from mailer.core.reply import Step, parse

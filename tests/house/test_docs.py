@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 import pytest
 
-from mailer import config
+from mailer.config.sections import Sending
 from mailer.core.complaint import Flaw
 from mailer.core.listfile import ListFile, Wording
 from mailer.core.region import Region
+from tests.config_keys import config_keys
 
 PROJECT = Path(__file__).parent.parent.parent
 DOCS = PROJECT / "docs"
@@ -39,7 +40,7 @@ def commands(group: click.Group, path: str) -> Iterator[str]:
 
 
 def test_every_key_of_the_configuration_has_its_row_and_no_row_is_of_the_past() -> None:
-    assert sorted(rows("configuration.md")) == sorted(config.known_keys())
+    assert sorted(rows("configuration.md")) == sorted(config_keys())
 
 
 def test_every_key_of_a_list_file_has_its_row_and_so_has_every_complaint() -> None:
@@ -48,7 +49,7 @@ def test_every_key_of_a_list_file_has_its_row_and_so_has_every_complaint() -> No
 
 def test_defaults_in_the_docs_are_those_of_the_program() -> None:
     text = (DOCS / "configuration.md").read_text(encoding="utf-8")
-    for each in fields(config.Sending):
+    for each in fields(Sending):
         assert re.search(rf"(?m)^\| `sending\.{each.name}` \| no: `?{each.default}`? \|", text), each.name
 
 
