@@ -35,12 +35,19 @@ def is_of_others(report: Report, behind: Behind | None) -> bool:
     return behind is Behind.GROUP and report.kind is Kind.HARD
 
 
+def becomes(report: Report, behind: Behind | None) -> CopyState | None:
+    """What the report makes of the letter that it is about; None: nothing."""
+    said = named_by(report)
+    # A delay is only news: the letter may still arrive (B2).
+    if said is None or said.klass is Class.INFORMATIONAL or is_of_others(report, behind):
+        return None
+    return _BECOMES.get(report.kind)
+
+
 def act_on_report(house: House, copy: Copy, report: Report, behind: Behind | None, now: datetime) -> Effect:
     """Move the copy and judge its mailbox; what was done. Call it before the report is kept."""
-    target, said = _BECOMES.get(report.kind), named_by(report)
-    if target is None or said is None or is_of_others(report, behind):
-        return Effect.NOTHING
-    if said.klass is Class.INFORMATIONAL:  # a delay is only news: the letter may still arrive (B2)
+    target, said = becomes(report, behind), named_by(report)
+    if target is None or said is None:
         return Effect.NOTHING
     if outbox.move_one(copy.pk, target):
         record(now, THE_CLOCK.reference, f"copy {target}", about="copy", number=copy.pk, reason=said.reason)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from mailer.house import House
-from mailer.models import desk, returns
+from mailer.models import desk, passing_on, returns
 from mailer.models.base import writing
 
 
@@ -12,4 +12,5 @@ def forget_old_reports(house: House, now: datetime) -> int:
     before = now - timedelta(days=house.config.bounces.keep_raw_days)
     with writing():
         desk.forget_words(before)
+        passing_on.forget_answers(before)
         return returns.forget_raw(before)

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from mailer.actions.act_on_report import act_on_report, named_by, put_on_desk
 from mailer.actions.leave import Draw, Extent, leave
+from mailer.actions.pass_on import Way, hear_of_answer, pass_on, way_of
 from mailer.actions.pause_when_too_much import pause_if_too_much_comes_back
 from mailer.core.behind import Behind, behind
 from mailer.core.bounce import Finding, Report, match, read
@@ -21,18 +22,18 @@ from mailer.core.bounce.fate import Fate
 from mailer.core.consent import Channel
 from mailer.core.incoming import Incoming, fate, incoming
 from mailer.core.leave_address import read_leave_address
-from mailer.core.matter import OF_A_WISH, MatterKind
+from mailer.core.matter import OF_A_WISH, MatterKind, Wish
 from mailer.core.peopleletter import PeopleLetter, read_letter
 from mailer.core.returning import answered
 from mailer.core.token import Purpose, read_message_id, read_return_path
 from mailer.house import House
-from mailer.models import BounceSource, Copy, desk, returns
+from mailer.models import BounceSource, Copy, desk, passing_on, returns
 from mailer.models.base import writing
 from mailer.transport.maildir import GoneError
 
 _MOST_OCTETS = 2 * 1024 * 1024
-#: What was done, for the log: somebody left, or a person is asked.
-_LEFT, _ASKED = "left", "desk"
+#: What was done, for the log: somebody left, whoever answers for the list is told, or a person is asked.
+_LEFT, _PASSED_ON, _ASKED = "left", "passed_on", "desk"
 
 
 class Source(Protocol):
@@ -115,6 +116,8 @@ class _Message:
     by: str
     leaves: int | None
     """The handle that its address was signed for, if that was an address to leave by."""
+    answer: int | None
+    """The one-off letter that it is about, if that passed an answer on."""
 
     @classmethod
     def opened(cls, house: House, raw: bytes, now: datetime, draw: Draw) -> "_Message":
@@ -124,8 +127,9 @@ class _Message:
         leaves = _first(read_leave_address(house.tokens, each, domain) for each in report.delivered_to)
         handle, by = _whose(house, report, letter) if leaves is None else (leaves, "mailto")
         copy = None if handle is None else returns.copy_of(handle)
+        answer = passing_on.answer_of(handle) if copy is None and handle is not None else None
         what = incoming(report, letter, to_us=to_us, about_ours=copy is not None)
-        return cls(house, raw, now, draw, report, letter, what, to_us, copy, by if copy else "", leaves)
+        return cls(house, raw, now, draw, report, letter, what, to_us, copy, by if copy else "", leaves, answer)
 
     def dealt_with(self, name: str, source: BounceSource) -> ReadReport:
         repeated, verdict = False, ""
@@ -156,11 +160,22 @@ class _Message:
             verdict = _ASKED if self.what is not Incoming.REPORT else ""
         with writing():
             stands_behind = self._behind
+            way = self._way() if verdict == _ASKED else None
+            if way:
+                verdict = _PASSED_ON
             if self.copy and self.what is Incoming.REPORT:
                 verdict = act_on_report(self.house, self.copy, self.report, stands_behind, self.now)
             number = returns.keep(self._row(source, digest, stands_behind, verdict))
-            self._follow_up(number, stands_behind, verdict)
+            if self.copy and way:
+                pass_on(self.house, way, self.copy, number, self.raw, now=self.now, draw=self.draw)
+            else:
+                self._follow_up(number, stands_behind, verdict)
         return verdict
+
+    def _way(self) -> Way | None:
+        """Where it is passed on to: a plain answer, that nobody but we can have got."""
+        plain = self.what is Incoming.LETTER and self.letter.wish is Wish.REPLY and self.to_us
+        return way_of(self.house, self.copy, self.raw, self.now) if plain and self.copy else None
 
     def _follow_up(self, number: int, stands_behind: Behind | None, verdict: str) -> None:
         """What must come after the row is kept: the desk, and a look at the mailing."""
@@ -169,6 +184,8 @@ class _Message:
             said, box = named_by(self.report), self.copy.mailbox
             answers = [answered(box.normal, said.status)] if said and said.klass and box else []
             pause_if_too_much_comes_back(self.house, self.copy.mailing, self.now, answers, by_report=True)
+        elif self.what is Incoming.REPORT and self.answer is not None:
+            hear_of_answer(self.answer, self.report, stands_behind)
         elif verdict != _LEFT:
             desk.open_matter(
                 OF_A_WISH[self.letter.wish] if self.what is Incoming.LETTER else MatterKind.UNREAD,

@@ -1,4 +1,4 @@
-"""The one-off letters that a machine writes in answer to somebody's act: they overtake every mailing."""
+"""The one-off letters that a machine writes because of somebody's act: they overtake every mailing."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from mailer.actions.compose import signing
 from mailer.actions.in_hand import Batch
 from mailer.actions.settle import Settled, settle_notices
 from mailer.core.envelope import Envelope
-from mailer.core.message import OneOff, format_date, one_off
+from mailer.core.message import AUTO_GENERATED, AUTO_REPLIED, OneOff, format_date, one_off
 from mailer.models import Notice, Outgoing, outbox, quota
 from mailer.models.outbox import Claimed, unsigned
 from mailer.models.site import Counter, current
@@ -56,10 +56,12 @@ class NoticeBatch(Batch):
     def envelope(self, claimed: Claimed) -> Envelope:
         notice, sender = self.notices[claimed.copy], self.sender
         house, organisation = sender.house, sender.house.config.organisation
+        passes_on = notice.kind == Notice.Kind.ANSWER
+        reply_to = notice.reply_to or organisation.reply_to
         message = OneOff(
             from_name=organisation.sender_name,
             from_address=organisation.sender_address,
-            reply_to=organisation.reply_to,
+            reply_to=reply_to,
             to_name="",
             to_address=claimed.address,
             subject=notice.subject,
@@ -68,10 +70,13 @@ class NoticeBatch(Batch):
             message_id=house.message_id(claimed.handle),
             date=format_date(sender.clock().astimezone(house.zone)),
             boundary=f"=_{claimed.handle:016x}",
+            automatic=AUTO_GENERATED if passes_on else AUTO_REPLIED,
         )
         payload = one_off(message, signing(sender.signers, sender.clock))
-        # An automatic answer has the null reverse-path, so that nothing ever answers it (T22).
-        return Envelope("", claimed.address, payload, smtputf8=not claimed.address.isascii())
+        # An automatic answer has the null reverse-path, so that nothing ever answers it (T22). What is passed on is no
+        # answer to whom it goes to, and that it came back must be heard.
+        return_path = house.return_path(claimed.handle) if passes_on else ""
+        return Envelope(return_path, claimed.address, payload, smtputf8=not (claimed.address + reply_to).isascii())
 
 
 def _claimed(notice: Notice, now: datetime) -> Claimed:

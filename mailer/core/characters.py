@@ -35,6 +35,11 @@ def unsafe_in_lines(text: str) -> str | None:
     return _described(found[0]) if found else None
 
 
+def without_unsafe(text: str, *, lines: bool) -> str:
+    """Foreign text with a space for each of them; `lines`: where line feed and tab are at home."""
+    return (_NONE_BUT_LINES if lines else _NONE_AT_ALL).sub(" ", text)
+
+
 def storable(text: str) -> str:
     """Foreign text as every database takes it: PostgreSQL refuses NUL, and no encoding knows half a surrogate."""
     return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

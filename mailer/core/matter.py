@@ -28,6 +28,8 @@ class MatterKind(StrEnum):
     SAYS_GONE = "says_gone"
     UNCLASSIFIED = "unclassified"
     UNREAD = "unread"
+    NOT_PASSED_ON = "not_passed_on"
+    FAREWELL = "farewell"
 
 
 class Judgement(StrEnum):
@@ -51,6 +53,8 @@ IN_WORDS: Mapping[MatterKind, str] = {
     MatterKind.SAYS_GONE: "an automatic answer says that they are no longer there",
     MatterKind.UNCLASSIFIED: "it was refused for good, and nobody could read why",
     MatterKind.UNREAD: "it came to us and names no letter of ours, or cannot be read",
+    MatterKind.NOT_PASSED_ON: "they wrote back, and whoever answers for the list did not get it, or may not have",
+    MatterKind.FAREWELL: "their household left, and nobody knows whether the letter that says so arrived",
 }
 
 _SENT = frozenset(Judgement) - {Judgement.RESTORE}
@@ -66,6 +70,8 @@ MAY_BE: Mapping[MatterKind, frozenset[Judgement]] = {
     MatterKind.SAYS_GONE: _SENT,
     MatterKind.UNCLASSIFIED: _SENT,
     MatterKind.UNREAD: frozenset({Judgement.IGNORE, Judgement.PASSED_ON}),
+    MatterKind.NOT_PASSED_ON: _SENT,
+    MatterKind.FAREWELL: frozenset({Judgement.IGNORE, Judgement.PASSED_ON}),
 }
 
 OF_A_WISH: Mapping[Wish, MatterKind] = {

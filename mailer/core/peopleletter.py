@@ -82,7 +82,7 @@ def read_letter(raw: bytes) -> PeopleLetter:
     """What the letter asks for, the sentence that says so, who wrote it, and the Message-IDs that it answers."""
     message = parse(raw)
     automatic = is_automatic(message)
-    wish, sentence = (Wish.REPLY, "") if automatic else asked(_subject(message), own_words(_text(message)))
+    wish, sentence = (Wish.REPLY, "") if automatic else asked(_subject(message), own_words(text_of(message)))
     return PeopleLetter(wish, sentence, _sender(message), tuple(_answered(message)), automatic)
 
 
@@ -139,7 +139,8 @@ def _subject(message: Part) -> str:
     return "" if re.match(r"(?i)(re|aw|antw|sv|fwd?|wg|tr)\s*:", subject) else subject
 
 
-def _text(message: Part) -> str:
+def text_of(message: Part) -> str:
+    """Its words, quotations and all: the plain part, else the page without its tags."""
     parts = list(walk(message))
     plain = next((part for part in parts if part.content_type == "text/plain"), None)
     if plain is not None:

@@ -107,24 +107,33 @@ def arrived() -> QuerySet[Delivery]:
 
 
 class Notice(Outgoing):
-    """A one-off, machine-made letter, handed over before any mailing: for example a household's farewell."""
+    """A one-off, machine-made letter, handed over before any mailing: a household's farewell, an answer passed on.
+
+    `bounce` is the answer as it came: it is passed on once, to the `mailbox` that answers for the list, and whoever
+    replies to that reaches its author, `reply_to`.
+    """
 
     class Kind(models.TextChoices):
-        """Which template it is made from."""
+        """What it is."""
 
         FAREWELL = "farewell"
+        ANSWER = "answer"
 
     kind = models.CharField(max_length=16, choices=Kind.choices)
     mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="+")
     subject = models.CharField(max_length=500)
     text = models.TextField()
     html = models.TextField()
+    reply_to = models.CharField(max_length=254, default="")
+    bounce = models.OneToOneField("mailer.Bounce", models.PROTECT, related_name="+", null=True)
     created_at = models.DateTimeField()
 
     class Meta(Outgoing.Meta):
         constraints = (
             one_of("notice_state", "state", COPY.states),
-            one_of("notice_kind", "kind", ("farewell",)),
+            models.CheckConstraint(
+                condition=Q(kind="farewell", bounce=None) | Q(kind="answer", bounce__isnull=False), name="notice_kind"
+            ),
         )
         indexes = (models.Index(fields=("id",), condition=Q(state=CopyState.QUEUED), name="notice_queue"),)
 

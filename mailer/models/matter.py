@@ -6,7 +6,7 @@ from django.db.models import Q
 from mailer.core.matter import Judgement, MatterKind
 from mailer.models.base import Table, one_of
 from mailer.models.bounce import Bounce
-from mailer.models.copy import Copy
+from mailer.models.copy import Copy, Notice
 from mailer.models.mailing import Mailing
 from mailer.models.member import Mailbox
 
@@ -21,6 +21,7 @@ class Matter(Table):
     mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="+", null=True)
     copy = models.ForeignKey(Copy, models.PROTECT, related_name="+", null=True)
     bounce = models.ForeignKey(Bounce, models.PROTECT, related_name="+", null=True)
+    notice = models.OneToOneField(Notice, models.SET_NULL, related_name="+", null=True)
     said = models.CharField(max_length=500, default="")
     sender = models.CharField(max_length=254, default="")
     opened_at = models.DateTimeField()

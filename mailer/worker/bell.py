@@ -26,6 +26,7 @@ from mailer.actions.forget_changes import forget_old
 from mailer.actions.forget_reports import forget_old_reports
 from mailer.actions.keep_time import keep_time
 from mailer.actions.let_go import let_go
+from mailer.actions.pass_on import show_failures
 from mailer.actions.pulse import Pulse
 from mailer.actions.recover import recover
 from mailer.actions.replay_departures import forget_old_departures
@@ -41,6 +42,7 @@ from mailer.worker.patience import Patience
 _LOG = logging.getLogger("mailer.worker")
 _RECOVER_EVERY = 60
 _SEAL_EVERY = 600
+_DESK_EVERY = 60
 _FETCH_EVERY = 60
 #: A mailbox is waited at for news until nearly the next time.
 _VIGIL_SECONDS = 50
@@ -97,6 +99,7 @@ class Bell:
             (self.ring, "bell", LONGEST_SLEEP, "default"),
             (self.recover_the_dead, "recover", _RECOVER_EVERY, "default"),
             (self.seal, "seal", _SEAL_EVERY, "default"),
+            (self.tend_desk, "desk", _DESK_EVERY, "default"),
             (self.fetch_reports, "reports", _FETCH_EVERY, "fetch"),
             (self.forget, "forget", _FORGET_EVERY, "fetch"),
             (self.beat, "pulse", BEAT.total_seconds(), "watch"),
@@ -130,6 +133,10 @@ class Bell:
     def seal(self) -> None:
         """Let new lines of the consent ledger join the chain."""
         self._guarded("sealing", lambda: seal_ledger(self.house, chance.now()))
+
+    def tend_desk(self) -> None:
+        """Put on the desk which one-off letters did not arrive."""
+        self._guarded("tending the desk", lambda: show_failures(chance.now()))
 
     def forget(self) -> None:
         """Let go of what has been kept for long enough: octets of old reports (standards B14), departures, changes."""

@@ -21,7 +21,7 @@ from tests.commands.site import DEADLINE
 
 @pytest.fixture
 def bell(house: House, monkeypatch: pytest.MonkeyPatch) -> Bell:
-    for name in ("recover", "seal_ledger", "close_old_connections", "let_go", "watch_site", "follow_returns"):
+    for name in ("recover", "seal_ledger", "close_old_connections", "let_go", "watch_site", "follow_returns", "show_failures"):
         monkeypatch.setattr(bell_module, name, lambda *_: None)
     for name in ("clock_is_off", "follow_clock", "why_not", "note_changes"):
         monkeypatch.setattr(bell_module, name, lambda *_: None)
