@@ -1,6 +1,8 @@
 """A site whose letters have arrived, and a browser that sends nothing but what it is told."""
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -8,6 +10,7 @@ from django.test import Client
 from tests.actions.comes_back import caught
 from tests.actions.conftest import office, sent
 from tests.actions.office import Office, decoded, leave_token
+from tests.web.browser import launched
 
 __all__ = ["office", "sent"]
 
@@ -16,6 +19,13 @@ __all__ = ["office", "sent"]
 def client() -> Client:
     """As strict about forged forms as the real thing, and as quiet as production when a page breaks."""
     return Client(enforce_csrf_checks=True, raise_request_exception=False, headers={"host": "news.example.org"})
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """One browser for all the tests of a file."""
+    with launched() as browser:
+        yield browser
 
 
 def newest(office: Office, address: str) -> str:

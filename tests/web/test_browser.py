@@ -1,8 +1,6 @@
 """The pages in a real browser, by keyboard and without script, in light and dark (standards A8, U9; WCAG 2.2 AA)."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -11,52 +9,17 @@ from mailer.core.alarm import AlarmKind
 from mailer.models import Member, Subscription, alarm
 from tests.actions.office import Office
 from tests.needs import needs
+from tests.web import browser
+from tests.web.browser import CHROMIUM, flaws
 from tests.web.conftest import leave_path
 from tests.world import NOW, anne, join, stream
-
-CHROMIUM = "/usr/bin/chromium"
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-]
 
 pytestmark = [pytest.mark.browser, needs("chromium", CHROMIUM), pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright leaves its event loop running in this thread, which Django takes for a view that must not wait.
-        patch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def visit(chromium: Any, server: Any, **options: Any) -> Iterator[Any]:
-    """A page in a fresh profile; afterwards: it asked nobody but us, kept nothing and complained of nothing."""
-    context = chromium.new_context(base_url=server.url, viewport={"width": 360, "height": 740}, **options)
-    page = context.new_page()
-    asked: list[str] = []
-    complaints: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    try:
-        yield page
-        assert asked
-        assert [url for url in asked if not url.startswith(f"{server.url}/")] == []
-        # Chromium itself notes that the page answered 404.
-        assert [text for text in complaints if "status of 404" not in text] == []
-        assert context.cookies() == []
-    finally:
-        context.close()
+def visit(chromium: Any, server: Any, **options: Any) -> AbstractContextManager[Any]:
+    """A page of the site; Chromium itself notes that one answered 404."""
+    return browser.visit(chromium, server.url, noise=("status of 404",), **options)
 
 
 @pytest.fixture
@@ -69,15 +32,6 @@ def ann(office: Office) -> Member:
 
 def state_of(member: Member) -> str:
     return str(Subscription.unscoped.get(member=member).state)
-
-
-def flaws(page: Any) -> list[str]:
-    """What axe finds against WCAG 2.2 A and AA and its own best practices."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": tags}}).response
-    return [f"{flaw['id']}: {node['html']}" for flaw in found["violations"] for node in flaw["nodes"]]
 
 
 def measure(page: Any) -> None:

@@ -1,55 +1,21 @@
 """The demo's pages in a real browser: for everybody, at every width, and without asking anyone else (WCAG 2.2 AA)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 
 from tests.demo.played import served
 from tests.needs import needs
-
-CHROMIUM = "/usr/bin/chromium"
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-]
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+from tests.web import browser
+from tests.web.browser import CHROMIUM, flaws
 
 pytestmark = [pytest.mark.browser, needs("chromium", CHROMIUM)]
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def visit(chromium: Any, **options: Any) -> Iterator[Any]:
-    """A page in a fresh profile; afterwards: it asked nobody but the demo, kept nothing and complained of nothing."""
-    context = chromium.new_context(base_url=served().url, **{"viewport": {"width": 360, "height": 740}, **options})
-    page = context.new_page()
-    asked: list[str] = []
-    complaints: list[str] = []
-    context.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    try:
-        yield page
-        assert asked
-        assert [url for url in asked if not url.startswith(f"{served().url}/")] == []
-        assert complaints == []
-        assert context.cookies() == []
-    finally:
-        context.close()
+def visit(chromium: Any, **options: Any) -> AbstractContextManager[Any]:
+    """A page of the demo."""
+    return browser.visit(chromium, served().url, **options)
 
 
 def addresses(page: Any) -> list[str]:
@@ -63,16 +29,12 @@ def addresses(page: Any) -> list[str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1200])
 def test_every_page_is_for_everybody(chromium: Any, scheme: str, width: int) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
     # axe itself is a script, which the policy of the pages forbids: this once, the browser lets it in.
     options = {"color_scheme": scheme, "viewport": {"width": width, "height": 740}, "bypass_csp": True}
     with visit(chromium, **options) as page:
         for address in addresses(page):
             page.goto(address)
-            found = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}, "iframes": False}).response
-            flaws = [f"{flaw['id']}: {node['html']}" for flaw in found["violations"] for node in flaw["nodes"]]
-            assert flaws == [], address
+            assert flaws(page, iframes=False) == [], address
 
 
 def test_no_page_scrolls_sideways(chromium: Any) -> None:
