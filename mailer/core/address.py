@@ -63,11 +63,6 @@ class Address:
         """What is stored and what RCPT gets, octet for octet."""
         return f"{self.local}@{self.domain}"
 
-    @property
-    def needs_smtputf8(self) -> bool:
-        """Whether only a server that offers SMTPUTF8 can take it (F17)."""
-        return not self.local.isascii()
-
 
 def parse(text: str) -> Address:
     """Read what a person typed or a file holds; white space around it is the caller's to strip."""
@@ -115,14 +110,6 @@ def fold_name(name: str) -> str:
     # Folding may leave NFKC and NFKC may bring capitals back, so both are done until they agree.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", folded).casefold())
     return " ".join("".join(_plain(character) for character in folded).split())
-
-
-def mask(address: str) -> str:
-    """`a\u2026@example.org`, for pages and logs; of anything that is no address nothing at all is shown."""
-    if not _ASCII_WIRE.fullmatch(address) and (_hostile(address) or _unfit_parts(address)):
-        return "\u2026"
-    local, _, domain = address.partition("@")
-    return f"{local[0] if len(local) > 1 else ''}\u2026@{domain}"
 
 
 def _plain(character: str) -> str:

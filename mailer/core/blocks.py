@@ -5,8 +5,6 @@ in them is ever markup or template source. The refusals here hold whatever door 
 Markdown, JSON, or a page.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -167,12 +165,6 @@ def _inline_to_json(inline: Inline) -> dict[str, object]:
             return {"kind": "link", "href": href, "inlines": _inlines_to_json(within)}
         case LineBreak():
             return {"kind": "break"}
-
-
-def content_hash(blocks: Sequence[Block]) -> str:
-    """SHA-256 of the canonical JSON form: equal exactly when the blocks are equal."""
-    canonical = json.dumps(to_json(blocks), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
 def from_json(data: object) -> tuple[Block, ...]:

@@ -9,7 +9,7 @@ import binascii
 import contextlib
 import re
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from mailer.core.characters import unsafe_in_line
 from mailer.core.errors import MailerError
@@ -151,14 +151,6 @@ def uris(name: str, addresses: Sequence[str]) -> bytes:
     if len(field) > LONGEST_FIELD:
         raise HeaderError(f"{name}: {len(field)} octets; {LONGEST_FIELD} are the most. Use a shorter base URL")
     return field
-
-
-def warnings_about(field: bytes) -> Iterator[str]:
-    """What some relay might do to a field that is within the law: lines over 77 octets may be folded (U1)."""
-    for line in field.split(b"\r\n"):
-        if len(line) > 77:
-            name = field.partition(b":")[0].decode()
-            yield f"{name}: a line of {len(line)} octets, which a relay may fold; a shorter base URL is safer"
 
 
 def token(name: str, value: str) -> bytes:

@@ -78,16 +78,6 @@ class Letter:
             raise LetterError(f"the letter has no segment {', '.join(sorted(unknown))}; compile it anew")
         return tuple(piece for piece in self.pieces if piece.segment is None or piece.segment in segments)
 
-    def choose(self, segments: frozenset[str]) -> tuple[bytes | Slot, ...]:
-        """The flat body of one choice: octets joined as far as slots allow."""
-        flat: list[bytes | Slot] = []
-        for piece in self.pieces_of(segments):
-            if flat and isinstance(flat[-1], bytes) and isinstance(piece.content, bytes):
-                flat[-1] += piece.content
-            else:
-                flat.append(piece.content)
-        return tuple(flat)
-
     @property
     def digest(self) -> str:
         """SHA-256 over all that a copy is built from; equal letters, and only those, have equal digests."""

@@ -52,11 +52,6 @@ class Scope:
         """Does it reach the whole organisation?"""
         return self.regions is None
 
-    @property
-    def is_nothing(self) -> bool:
-        """Does it reach nobody?"""
-        return self.regions is not None and not self.regions
-
     def allows(self, number: int | None) -> bool:
         """May the actor touch what belongs to this region (None: to no region)?"""
         if self.regions is None:
@@ -70,10 +65,6 @@ class Scope:
         if other.regions is None:
             return self
         return Scope(self.regions & other.regions)
-
-    def covers(self, other: "Scope") -> bool:
-        """Does this allow all that the other does?"""
-        return self.narrow(other) == other
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +91,6 @@ class Regions:
             return self.by_slug[slug]
         known = ", ".join(self.by_slug) or "none"
         raise RegionError(f"There is no region {slug!r}. The regions of lists/regions.toml are: {known}.")
-
-    def ancestors(self, slug: str) -> tuple[Region, ...]:
-        """The regions this one lies in, nearest first, without itself."""
-        return self._climb(self.region(slug))
 
     def subtree(self, slug: str) -> frozenset[int]:
         """The numbers of this region and of all that lie in it."""

@@ -32,7 +32,6 @@ from mailer.core.errors import MailerError
 VERSION = 1
 KEY_OCTETS = 32
 MOST_KEY_ID = 15
-MOST_HANDLE = 2**64 - 1
 MARKER = "[token]"
 
 _MAC_OCTETS = 16

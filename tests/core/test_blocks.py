@@ -21,7 +21,6 @@ from mailer.core.blocks import (
     Rule,
     Strong,
     Text,
-    content_hash,
     from_json,
     to_json,
     words,
@@ -60,11 +59,6 @@ PARAGRAPH = {"kind": "paragraph", "inlines": [{"kind": "text", "text": "Hello"}]
 def test_blocks_come_back_from_json_as_they_were(given_blocks: tuple[Block, ...]) -> None:
     stored = json.dumps(to_json(given_blocks))
     assert from_json(json.loads(stored)) == given_blocks
-
-
-@given(blocks, blocks)
-def test_the_content_hash_is_equal_exactly_for_equal_blocks(one: tuple[Block, ...], two: tuple[Block, ...]) -> None:
-    assert (content_hash(one) == content_hash(two)) == (one == two)
 
 
 @pytest.mark.parametrize(

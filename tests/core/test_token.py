@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from mailer.core.errors import MailerError
 from mailer.core.token import (
     MARKER,
-    MOST_HANDLE,
     VERSION,
     Keyring,
     Purpose,
@@ -30,6 +29,7 @@ from mailer.core.token import (
 KEYS = {key_id: bytes([key_id + 1]) * 32 for key_id in range(16)}
 RING = Keyring({0: KEYS[0], 3: KEYS[3]})
 HANDLE = 0x0123456789ABCDEF
+MOST_HANDLE = 2**64 - 1
 HANDLES = st.integers(0, MOST_HANDLE)
 PURPOSES = st.sampled_from(Purpose)
 URL_SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
