@@ -55,7 +55,8 @@ class Ours:
 def author_of(raw: bytes, ours: Ours) -> Address | None:
     """Who wrote it, if it may be passed on: a person who can be answered, at an address that is none of ours."""
     message = parse(raw)
-    if is_automatic(message) or len(message.get_all("from")) != 1:
+    # Whatever says X-Loop was passed on by a program before.
+    if is_automatic(message) or message.get("x-loop") or len(message.get_all("from")) != 1:
         return None
     written = message.get("from").strip()
     bracketed = _IN_BRACKETS.fullmatch(written)

@@ -20,7 +20,6 @@ def open_matter(
     mailbox_id: int | None = None,
     copy_id: int | None = None,
     bounce_id: int | None = None,
-    notice_id: int | None = None,
     said: str = "",
     sender: str = "",
 ) -> None:
@@ -32,7 +31,6 @@ def open_matter(
         mailbox_id=mailbox_id,
         copy_id=copy_id,
         bounce_id=bounce_id,
-        notice_id=notice_id,
         said=storable(said)[:500],
         sender=storable(sender)[:254],
         opened_at=now,

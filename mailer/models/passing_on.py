@@ -8,7 +8,6 @@ from mailer.core.delivery import OPEN, CopyState
 from mailer.core.matter import MatterKind
 from mailer.core.passing_on import PassedOn
 from mailer.models.copy import Notice
-from mailer.models.desk import open_matter
 from mailer.models.matter import Matter
 from mailer.models.member import Mailbox
 from mailer.models.outbox import move, signed
@@ -57,19 +56,21 @@ def failed() -> list[Notice]:
 
 
 def put_on_desk(notice: Notice, now: datetime) -> None:
-    """Ask a person to do what the letter was to do."""
+    """Ask a person to do what the letter was to do; once, though two bells ring."""
     answer = notice.bounce
-    open_matter(
-        MatterKind.NOT_PASSED_ON if answer else MatterKind.FAREWELL,
-        now=now,
-        # Of an answer, those concerned are the ones whom the letter was for that it answers.
-        mailbox_id=answer.copy.mailbox_id if answer and answer.copy else notice.mailbox_id,
-        copy_id=answer.copy_id if answer else None,
-        bounce_id=answer.pk if answer else None,
-        notice_id=notice.pk,
-        said=answer.diagnostic if answer else notice.reply_text,
-        sender=notice.reply_to,
-    )
+    if answer is None:
+        about = {"kind": MatterKind.FAREWELL, "mailbox_id": notice.mailbox_id, "said": notice.reply_text}
+    else:
+        # It concerns those whom the letter was for that was answered.
+        about = {
+            "kind": MatterKind.NOT_PASSED_ON,
+            "mailbox_id": answer.copy.mailbox_id,
+            "copy": answer.copy,
+            "bounce": answer,
+            "said": answer.diagnostic,
+            "sender": notice.reply_to,
+        }
+    Matter.unscoped.get_or_create(notice=notice, defaults={**about, "opened_at": now})
 
 
 def forget_answers(before: datetime) -> None:

@@ -166,6 +166,7 @@ def test_only_one_who_can_be_answered_and_is_none_of_us_is_passed_on(sender: str
         {"List_Id": "<friends.example.net>"},
         {"Return_Path": "<>"},
         {"X_Autoreply": "yes"},
+        {"X_Loop": "gwen@example.net"},
     ],
 )
 def test_no_machine_is_passed_on(header: dict[str, str]) -> None:

@@ -21,11 +21,11 @@ from tests.commands.site import DEADLINE
 
 @pytest.fixture
 def bell(house: House, monkeypatch: pytest.MonkeyPatch) -> Bell:
-    for name in ("recover", "seal_ledger", "close_old_connections", "let_go", "watch_site", "follow_returns", "show_failures"):
+    for name in ("recover", "seal_ledger", "close_old_connections", "let_go", "watch_site", "follow_returns"):
         monkeypatch.setattr(bell_module, name, lambda *_: None)
     for name in ("clock_is_off", "follow_clock", "why_not", "note_changes"):
         monkeypatch.setattr(bell_module, name, lambda *_: None)
-    for name in ("forget_old_reports", "forget_old_departures", "forget_old"):
+    for name in ("forget_old_reports", "forget_old_departures", "forget_old", "show_failures"):
         monkeypatch.setattr(bell_module, name, lambda *_: None)
     monkeypatch.setattr(bell_module, "Teller", lambda *_: SimpleNamespace(tell_all=lambda: 0))
     return Bell(house, lambda: None, StillPulse())  # type: ignore[arg-type]
