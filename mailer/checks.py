@@ -8,6 +8,7 @@ changed and no mail is sent.
 import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,7 +20,7 @@ from mailer.actions.use_relay import Unsigned, must_be_signed, relay_of, signers
 from mailer.config import Config, ConfigError
 from mailer.core.compile import CompileError, compile_letter, compile_notice
 from mailer.core.complaint import Complaint, ListFileError
-from mailer.core.dkim import DkimError
+from mailer.core.dkim import DkimError, public_record
 from mailer.core.letter import ListFacts, Sender
 from mailer.core.markup import parse
 from mailer.core.written import MarkupError
@@ -135,15 +136,19 @@ def of_mailbox(config: Config) -> list[Finding]:
     return []
 
 
-def unproved(config: Config) -> list[str]:
+def unproved(config: Config) -> Iterator[str]:
     """What nobody but a receiver can tell."""
     if config.smtp.signs and not config.dkim.keys:
-        told = (
+        yield (
             "smtp.signs says that the relay signs, and that cannot be proved without sending: send one letter to an"
             " address of your own, and look for “dkim=pass” with your domain in its source."
         )
-        return [told]
-    return []
+    with suppress(DkimError):  # a key that cannot be used is among the findings
+        for signer in signers_of(config):
+            yield (
+                f"receivers trust what {signer.selector} signs only while the DNS has a TXT record at"
+                f" {signer.record_name} that says: {public_record(signer)}"
+            )
 
 
 def _of_complaint(each: Complaint) -> Finding:

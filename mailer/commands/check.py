@@ -23,7 +23,7 @@ def check(shell: Shell, *, live: bool) -> int:
             found = list(checks.of_database(open_house(config), shell.now))
         if live and not any(finding.id == checks.Fault.RELAY for finding in found):
             found += [*checks.of_relay(config), *checks.of_mailbox(config)]
-            notes = checks.unproved(config)
+            notes = list(checks.unproved(config))
     for finding in found:
         shell.say(finding)
     for note in notes:

@@ -1,5 +1,6 @@
 """Whatever is wrong is named with an id, a place and what to do; nothing is sent and nothing is changed."""
 
+import base64
 import dataclasses
 import json
 import shutil
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from mailer import checks, config
 from mailer.checks import Fault
@@ -43,6 +46,12 @@ def change(file: Path, old: str, new: str) -> None:
 
 def found(folder: Path) -> list[checks.Finding]:
     return checks.of_files(config.load(folder / "config.toml", {}))
+
+
+def sign_with(folder: Path, pem: bytes) -> None:
+    """Name the only key of selector `a`."""
+    (folder / "dkim.pem").write_bytes(pem)
+    change(folder / "config.toml", "keys = []", 'keys = [{selector = "a", domain = "example.org", file = "dkim.pem"}]')
 
 
 def test_a_new_site_has_nothing_wrong_in_its_files(folder: Path) -> None:
@@ -81,8 +90,7 @@ def test_a_template_without_example_data_is_named(folder: Path) -> None:
 
 
 def test_a_dkim_key_that_is_none_is_named_and_never_shown(folder: Path) -> None:
-    (folder / "dkim.pem").write_text("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
-    change(folder / "config.toml", "keys = []", 'keys = [{selector = "a", domain = "example.org", file = "dkim.pem"}]')
+    sign_with(folder, b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
     (told,) = found(folder)
     assert told.id == Fault.DKIM_KEY
     assert "c2VjcmV0" not in str(told)
@@ -104,7 +112,21 @@ def test_letters_that_nobody_signs_are_complained_of(away: Path) -> None:
 def test_a_relay_that_signs_cannot_be_proved_and_that_is_said(away: Path) -> None:
     change(away / "config.toml", "[smtp]", "[smtp]\nsigns = true")
     assert found(away) == []
-    assert "dkim=pass" in checks.unproved(config.load(away / "config.toml", {}))[0]
+    (told,) = checks.unproved(config.load(away / "config.toml", {}))
+    assert "dkim=pass" in told
+
+
+def test_the_record_of_each_key_is_shown_as_the_dns_must_have_it(folder: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    sign_with(folder, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (told,) = checks.unproved(config.load(folder / "config.toml", {}))
+    assert "a._domainkey.example.org" in told
+    assert told.endswith(f"v=DKIM1; k=ed25519; p={base64.b64encode(key.public_key().public_bytes_raw()).decode()}")
+
+
+def test_a_key_that_cannot_be_used_has_no_record(folder: Path) -> None:
+    sign_with(folder, b"no key")
+    assert list(checks.unproved(config.load(folder / "config.toml", {}))) == []
 
 
 def test_a_configuration_that_cannot_be_read_is_told_key_by_key(tmp_path: Path, folder: Path) -> None:
