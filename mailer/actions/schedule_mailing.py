@@ -10,14 +10,17 @@ from mailer.access import Actor
 from mailer.actions.compose import list_of
 from mailer.actions.correct_issue import mailing_to_correct
 from mailer.actions.plan_mailing import Plan, ahead
+from mailer.config import Config
 from mailer.core.aim import aim
+from mailer.core.audience import Rule
 from mailer.core.delivery import Outcome
 from mailer.core.errors import MailerError
 from mailer.core.issue import IssueState
 from mailer.core.listfile import ListFile
-from mailer.core.schedule import cool_off_end, describe, local_time
+from mailer.core.region import Scope
+from mailer.core.schedule import LocalTime, cool_off_end, describe, local_time
 from mailer.house import House
-from mailer.models import Issue, facts_of
+from mailer.models import Issue, Revision, facts_of
 from mailer.models.base import writing
 from mailer.models.ledger import record
 from mailer.models.pen import create_mailing
@@ -42,6 +45,15 @@ class Scheduled:
     plan: Plan
 
 
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """When it is due, and between which moments it may go."""
+
+    due: LocalTime
+    starts: datetime
+    ends: datetime
+
+
 def schedule(
     actor: Actor,
     house: House,
@@ -56,7 +68,33 @@ def schedule(
     listfile = list_of(house, issue)
     actor.needs_reach(listfile.writers, issue.region_id)
     scope = actor.scope_as(listfile.writers)
-    zone, sending = house.config.organisation.time_zone, house.config.sending
+    term = _term(house.config, at, not_after, now)
+    _must_be_approved(issue, listfile)
+    revision = newest_revision(issue)
+    rule = _rule(issue, listfile, scope)
+    try:
+        mailing = _save(actor, issue, revision, rule, scope, term, now)
+    except IntegrityError as error:
+        raise ScheduleRefused(
+            f"Issue {number} is scheduled or sent already, and nobody gets it twice."
+            f" `mailer issue cancel {number}` takes it back while it waits; for other words, make a new issue."
+        ) from error
+    found = facts_of.count(rule, house.today(now), house.allow_list)
+    starts = describe(term.starts, term.due.zone)
+    return Scheduled(
+        mailing,
+        revision.subject,
+        starts=starts,
+        not_after=describe(term.ends, term.due.zone),
+        can_be_cancelled_until=starts,
+        reaches=sum(found.get(Outcome.CARRIED, {}).values()),
+        candidates=sum(sum(reasons.values()) for reasons in found.values()),
+        plan=ahead(house, rule, term.starts, term.ends, now),
+    )
+
+
+def _term(config: Config, at: str, not_after: str | None, now: datetime) -> _Term:
+    zone, sending = config.organisation.time_zone, config.sending
     due = local_time(at, zone)
     # A person names a minute, and the one we are in has not passed.
     if due.utc < now.replace(second=0, microsecond=0):
@@ -65,53 +103,43 @@ def schedule(
     starts = max(due.utc, cool_off_end(now, sending.cool_off_minutes))
     if ends <= starts:
         raise ScheduleRefused(f"It would start at {describe(starts, zone)}, which is after its own end.")
-    _approve(issue, listfile)
-    revision = newest_revision(issue)
-    rule = aim(listfile, access.regions(), issue.region.slug if issue.region else None, scope)
-    if issue.corrects is not None:
-        rule = replace(rule, got=mailing_to_correct(issue.corrects).pk)
-    try:
-        with writing():
-            advance_issue(issue, IssueState.APPROVED)
-            mailing = create_mailing(
-                issue,
-                revision,
-                rule,
-                author=actor.user,
-                scope=scope.regions,
-                due=due,
-                starts_at=starts,
-                not_after=ends,
-                now=now,
-            )
-            record(
-                now,
-                actor.reference,
-                "mailing scheduled",
-                about="mailing",
-                number=mailing.pk,
-                region=issue.region_id,
-                issue=issue.pk,
-                starts_at=starts.isoformat(),
-            )
-    except IntegrityError as error:
-        raise ScheduleRefused(
-            f"Issue {number} is scheduled or sent already, and nobody gets it twice."
-            f" `mailer issue cancel {number}` takes it back while it waits; for other words, make a new issue."
-        ) from error
-    found = facts_of.count(rule, house.today(now), house.allow_list)
-    return Scheduled(
-        mailing.pk,
-        revision.subject,
-        starts=describe(starts, zone),
-        not_after=describe(ends, zone),
-        can_be_cancelled_until=describe(starts, zone),
-        reaches=sum(found.get(Outcome.CARRIED, {}).values()),
-        candidates=sum(sum(reasons.values()) for reasons in found.values()),
-        plan=ahead(house, rule, starts, ends, now),
-    )
+    return _Term(due, starts, ends)
 
 
-def _approve(issue: Issue, listfile: ListFile) -> None:
+def _must_be_approved(issue: Issue, listfile: ListFile) -> None:
     if listfile.approval and issue.state != IssueState.APPROVED:
         raise ScheduleRefused(f"{listfile.title} needs approval before it can be scheduled.")
+
+
+def _rule(issue: Issue, listfile: ListFile, scope: Scope) -> Rule:
+    """Whom it is for; a correction, only those who got what it corrects."""
+    rule = aim(listfile, access.regions(), issue.region.slug if issue.region else None, scope)
+    return rule if issue.corrects is None else replace(rule, got=mailing_to_correct(issue.corrects).pk)
+
+
+def _save(actor: Actor, issue: Issue, revision: Revision, rule: Rule, scope: Scope, term: _Term, now: datetime) -> int:
+    """The number of the new mailing; IntegrityError if the issue has one that stands."""
+    with writing():
+        advance_issue(issue, IssueState.APPROVED)
+        mailing = create_mailing(
+            issue,
+            revision,
+            rule,
+            author=actor.user,
+            scope=scope.regions,
+            due=term.due,
+            starts_at=term.starts,
+            not_after=term.ends,
+            now=now,
+        )
+        record(
+            now,
+            actor.reference,
+            "mailing scheduled",
+            about="mailing",
+            number=mailing.pk,
+            region=issue.region_id,
+            issue=issue.pk,
+            starts_at=term.starts.isoformat(),
+        )
+    return int(mailing.pk)
