@@ -46,19 +46,16 @@ def new_issue(
     `corrects` is the issue whose letter it puts right (actions/correct_issue.py).
     """
     listfile = _list(house, slug)
-    place = _region(listfile, region)
-    actor.needs(*sorted(listfile.writers))
-    if not actor.scope_as(listfile.writers).allows(place.number if place else None):
-        raise NotAllowed(f"{actor.name} may not write to {place.name if place else 'the whole organisation'}.")
+    place = _place(actor, listfile, region)
     said = parse(text)
     # What no header can hold is refused now, not when it is due.
     header.unstructured("Subject", said.subject)
-    stream = house.library.streams[stream_number(listfile.id, place.number if place else None)]
+    stream = house.library.streams[stream_number(listfile.id, place)]
     letter = compile_for(house, listfile, stream, said, draw_word())
     with writing():
         issue = create_issue(
             listfile.id,
-            place.number if place else None,
+            place,
             actor.user,
             subject=said.subject,
             preheader=said.preheader,
@@ -68,9 +65,7 @@ def new_issue(
             now=now,
             corrects=corrects,
         )
-        record(
-            now, actor.reference, "issue written", about="issue", number=issue, region=place.number if place else None
-        )
+        record(now, actor.reference, "issue written", about="issue", number=issue, region=place)
     return WrittenIssue(issue, said.subject, (*said.warnings, *letter.warnings))
 
 
@@ -80,6 +75,16 @@ def _list(house: House, slug: str) -> ListFile:
         known = ", ".join(sorted(house.library.lists))
         raise IssueRefused(f"There is no list {slug!r}. The lists are: {known}.")
     return listfile
+
+
+def _place(actor: Actor, listfile: ListFile, slug: str | None) -> int | None:
+    """The region that the actor may write to, by its number; None is the whole organisation."""
+    region = _region(listfile, slug)
+    actor.needs(*sorted(listfile.writers))
+    number = region.number if region else None
+    if not actor.scope_as(listfile.writers).allows(number):
+        raise NotAllowed(f"{actor.name} may not write to {region.name if region else 'the whole organisation'}.")
+    return number
 
 
 def _region(listfile: ListFile, slug: str | None) -> Region | None:
