@@ -8,7 +8,7 @@ template as plain data, never as source. The word for slots is random, so that n
 import logging
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from jinja2 import DictLoader, StrictUndefined, TemplateError
@@ -73,6 +73,10 @@ class _Marks:
             "segments": {name: self.segment(name) for name in SEGMENTS},
         }
 
+    def without_segments(self, html: str) -> str:
+        """The HTML as whoever gets every segment reads it."""
+        return re.sub(rf"<!--/?{self.word}[a-z]+{self.word}-->", "", html)
+
     def is_slot(self, text: str) -> bool:
         return text == self.slot("leave")
 
@@ -119,29 +123,31 @@ def compile_letter(
         **marks.context(),
     }
     rendered = _rendered(template, sources, context)
-    finished = _finished(rendered.html)
-    boundary = f"=_{word}"
-    letter = Letter(
-        rendered.subject,
-        boundary,
-        (
-            Piece(part_opening(boundary, "plain")),
-            *marks.pieces(rendered.text, "text"),
-            Piece(part_opening(boundary, "html")),
-            *marks.pieces(finished, "html"),
-            Piece(closing(boundary)),
-        ),
-    )
-    bare = re.sub(rf"<!--/?{word}[a-z]+{word}-->", "", finished)
+    html = _finished(rendered.html)
+    letter = _cut(rendered._replace(html=html), marks)
+    bare = marks.without_segments(html)
     _refuse(
         [
-            *complaints_about_html(bare, title=rendered.subject, placeholder=marks.is_slot),
+            *complaints_about_html(bare, title=letter.subject, placeholder=marks.is_slot),
             *complaints_about_residue(bare),
             *complaints_about_residue(rendered.text),
             *_complaints_about_leaving(letter),
         ]
     )
-    return Letter(letter.subject, letter.boundary, letter.pieces, tuple(_weighed(letter, bare)))
+    return replace(letter, warnings=tuple(_weighed(letter, bare)))
+
+
+def _cut(whole: Notice, marks: _Marks) -> Letter:
+    """The two parts between their boundaries, in pieces."""
+    boundary = f"=_{marks.word}"
+    pieces = (
+        Piece(part_opening(boundary, "plain")),
+        *marks.pieces(whole.text, "text"),
+        Piece(part_opening(boundary, "html")),
+        *marks.pieces(whole.html, "html"),
+        Piece(closing(boundary)),
+    )
+    return Letter(whole.subject, boundary, pieces)
 
 
 def compile_notice(
