@@ -20,7 +20,7 @@ from mailer.core.standing import IN_WORDS, Counts, Doubt, Mirrored, doubt
 from mailer.house import House
 from mailer.models import halt
 from mailer.models.base import writing
-from mailer.models.ledger import record
+from mailer.models.ledger import record, record_mailing
 from mailer.models.site import Counter, bump, current
 from mailer.models.steering import advance
 from mailer.transport.machine import this_machine
@@ -140,15 +140,7 @@ def _stop_everything(kind: Doubt, now: datetime) -> halt.Halt:
             unbegun = mailing.started_at is None and mailing.starts_at <= now
             reason = f"{IN_WORDS[kind]} {_UNBEGUN}" if unbegun else IN_WORDS[kind]
             if advance(mailing.pk, MailingState.STOPPED, reason):
-                record(
-                    now,
-                    THE_CLOCK.reference,
-                    "mailing stopped",
-                    about="mailing",
-                    number=mailing.pk,
-                    region=mailing.region_id,
-                    reason=reason,
-                )
+                record_mailing(now, THE_CLOCK.reference, "stopped", mailing, reason=reason)
     return standstill
 
 

@@ -27,7 +27,7 @@ from mailer.core.schedule import Due, due
 from mailer.house import House
 from mailer.models import Mailing, outbox, preparing, steering
 from mailer.models.base import writing
-from mailer.models.ledger import record
+from mailer.models.ledger import record, record_mailing
 from mailer.models.site import Counter, current
 from mailer.models.steering import advance, in_state
 
@@ -134,14 +134,7 @@ def _start(house: House, mailing: Mailing, now: datetime, draw: Draw, ticks: Tic
     with writing():
         if may_start(mailing.pk):
             advance(mailing.pk, _S.SENDING, started_at=now, checked_at_change=changes, checked_on=whom.today)
-            record(
-                now,
-                THE_CLOCK.reference,
-                "mailing started",
-                about="mailing",
-                number=mailing.pk,
-                region=mailing.region_id,
-            )
+            record_mailing(now, THE_CLOCK.reference, "started", mailing)
 
 
 def _finish(mailing: Mailing, now: datetime) -> None:
@@ -149,28 +142,14 @@ def _finish(mailing: Mailing, now: datetime) -> None:
         if mailing.not_after <= now:
             steering.give_up_waiting(mailing.pk, now)
         if outbox.is_finished(mailing.pk) and advance(mailing.pk, _S.SENT, finished_at=now):
-            record(
-                now,
-                THE_CLOCK.reference,
-                "mailing sent",
-                about="mailing",
-                number=mailing.pk,
-                region=mailing.region_id,
-            )
+            record_mailing(now, THE_CLOCK.reference, "sent", mailing)
 
 
 def _miss(mailing: Mailing, now: datetime) -> None:
     with writing():
         if advance(mailing.pk, _S.MISSED, "found too late: nobody got it; schedule it again", finished_at=now):
             steering.cancel_waiting(mailing.pk, now)
-            record(
-                now,
-                THE_CLOCK.reference,
-                "mailing missed",
-                about="mailing",
-                number=mailing.pk,
-                region=mailing.region_id,
-            )
+            record_mailing(now, THE_CLOCK.reference, "missed", mailing)
 
 
 def _lose_lapsed_claims(now: datetime) -> None:

@@ -7,7 +7,7 @@ from mailer.core.alarm import discreet
 from mailer.core.mailing import MailingState
 from mailer.models import Mailing
 from mailer.models.base import writing
-from mailer.models.ledger import record
+from mailer.models.ledger import record_mailing
 from mailer.models.site import Counter, bump
 from mailer.models.steering import advance
 
@@ -19,12 +19,4 @@ def pause(mailing: Mailing, now: datetime, reason: str) -> None:
     with writing():
         bump(Counter.CHANGES)
         if advance(mailing.pk, MailingState.PAUSED, reason):
-            record(
-                now,
-                THE_CLOCK.reference,
-                "mailing paused",
-                about="mailing",
-                number=mailing.pk,
-                region=mailing.region_id,
-                reason=reason,
-            )
+            record_mailing(now, THE_CLOCK.reference, "paused", mailing, reason=reason)

@@ -22,7 +22,7 @@ from mailer.core.schedule import LocalTime, cool_off_end, describe, local_time
 from mailer.house import House
 from mailer.models import Issue, Revision, facts_of
 from mailer.models.base import writing
-from mailer.models.ledger import record
+from mailer.models.ledger import record_mailing
 from mailer.models.pen import create_mailing
 from mailer.models.steering import advance_issue, newest_revision
 
@@ -132,14 +132,5 @@ def _save(actor: Actor, issue: Issue, revision: Revision, rule: Rule, scope: Sco
             not_after=term.ends,
             now=now,
         )
-        record(
-            now,
-            actor.reference,
-            "mailing scheduled",
-            about="mailing",
-            number=mailing.pk,
-            region=issue.region_id,
-            issue=issue.pk,
-            starts_at=term.starts.isoformat(),
-        )
+        record_mailing(now, actor.reference, "scheduled", mailing, issue=issue.pk, starts_at=term.starts.isoformat())
     return int(mailing.pk)

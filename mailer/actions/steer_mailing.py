@@ -10,7 +10,7 @@ from mailer.core.mailing import MailingState
 from mailer.house import House
 from mailer.models import Mailing
 from mailer.models.base import writing
-from mailer.models.ledger import record
+from mailer.models.ledger import record, record_mailing
 from mailer.models.site import Counter, bump
 from mailer.models.steering import (
     advance,
@@ -98,12 +98,4 @@ def _move(mailing: Mailing, target: MailingState, actor: Actor, now: datetime, r
     bump(Counter.CHANGES)
     if not advance(mailing.pk, target, reason, **values):
         raise SteeringRefused(f"The mailing is {mailing.state}, so it cannot become {target}.")
-    record(
-        now,
-        actor.reference,
-        f"mailing {target}",
-        about="mailing",
-        number=mailing.pk,
-        region=mailing.region_id,
-        reason=reason,
-    )
+    record_mailing(now, actor.reference, target, mailing, reason=reason)

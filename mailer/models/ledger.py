@@ -15,6 +15,7 @@ from mailer.models.base import insert
 from mailer.models.bounce import Event
 from mailer.models.changes import begin_change, name_touched
 from mailer.models.consent import ConsentEntry, ConsentEvidence, Seal, Subscription
+from mailer.models.mailing import Mailing
 from mailer.models.member import Member
 from mailer.models.site import Counter, bump
 
@@ -198,3 +199,8 @@ def record(
     """Add a line to the audit log; call it inside the transaction of what it tells."""
     line = {"at": now, "actor": actor, "verb": verb, "subject_type": about, "subject_id": str(number)}
     insert(Event, [{**line, "region": region, "details": details}])
+
+
+def record_mailing(now: datetime, actor: str, became: str, mailing: Mailing, **details: object) -> None:
+    """The same of a mailing, in its region."""
+    record(now, actor, f"mailing {became}", about="mailing", number=mailing.pk, region=mailing.region_id, **details)
