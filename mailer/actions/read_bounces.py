@@ -173,8 +173,8 @@ class _Message:
         return verdict
 
     def _way(self) -> Way | None:
-        """Where it is passed on to: a plain answer, that nobody but we can have got."""
-        plain = self.what is Incoming.LETTER and self.letter.wish is Wish.REPLY and self.to_us
+        """Where it is passed on to, if it is a plain answer."""
+        plain = self.what is Incoming.LETTER and self.letter.wish is Wish.REPLY
         return way_of(self.house, self.copy, self.raw, self.now) if plain and self.copy else None
 
     def _follow_up(self, number: int, stands_behind: Behind | None, verdict: str) -> None:

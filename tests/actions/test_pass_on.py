@@ -21,6 +21,7 @@ from mailer.core.passing_on import MOST_A_DAY
 from mailer.house import House
 from mailer.models import Bounce, Mailbox, Matter, Notice, outbox, returns
 from mailer.models.base import writing
+from mailer.models.outbox import unsigned
 from mailer.transport.journal import Journal
 from mailer.transport.memory import drops_after_final_dot, refuses
 from tests.actions.comes_back import caught, comes_back, dsn, leave_address, writes
@@ -78,11 +79,21 @@ def test_a_plain_answer_goes_to_whoever_answers_for_the_list(sent: Office) -> No
     assert (envelope.recipient, letter["To"], letter["Reply-To"]) == (CHAIR, CHAIR, GWEN)
     assert (letter["From"], letter["Subject"]) == ("The Friends <letters@example.org>", "Re: News")
     assert letter["Auto-Submitted"] == "auto-generated"
+    assert envelope.sender == sent.house.return_path(unsigned(Notice.unscoped.get().handle))
     shown = decoded(envelope.payload)
     assert "News from the Friends in November\u201d (Chair's newsletter)" in shown
     assert "What a lovely walk!" in shown
     assert Notice.unscoped.get().state == "accepted"
     assert (Bounce.unscoped.get().reason, Bounce.unscoped.get().verdict) == ("reply", "passed_on")
+
+
+@pytest.mark.parametrize(("author", "needs"), [("gw\u00e9n@example.org", True), (GWEN, False)])
+def test_an_author_beyond_ascii_needs_a_relay_that_takes_such_addresses(
+    sent: Office, author: str, *, needs: bool
+) -> None:
+    comes_back(sent, writes(sent, GWEN, "Hello", From=author))
+    sent.send_all()
+    assert [each.smtputf8 for each in passed(sent)] == [needs]
 
 
 def test_the_same_answer_is_passed_on_once_however_often_it_is_read(sent: Office) -> None:

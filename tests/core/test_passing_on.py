@@ -127,6 +127,18 @@ def test_any_octets_at_all_make_a_letter_or_have_no_author(raw: bytes) -> None:
     assert page.startswith("<!DOCTYPE html>")
 
 
+def test_a_subject_that_is_an_encoded_word_once_decoded_is_broken() -> None:
+    letter = made(answer("", "=?utf-8?q?=3D=3Futf-8=3Fq=3Fa=3D0D=3D0ABcc:_x=3F=3D?="))
+    assert "= ?utf-8?" in letter.subject
+    assert header_names(on_the_wire(letter)) == FIELDS
+
+
+def test_control_characters_are_spaces_in_what_is_passed_on() -> None:
+    letter = made(answer("a\x00b\x0bc\td"))
+    assert letter.text.endswith("a b c\td\n")
+    assert "a b c\td</p>" in letter.html
+
+
 @given(st.text(max_size=600))
 def test_a_subject_is_one_line_of_bounded_length_and_holds_no_encoded_word(subject: str) -> None:
     made_of_it = made(answer("", subject)).subject
