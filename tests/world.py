@@ -107,14 +107,6 @@ def join(
     draw = draw or Draw(next(_numbers))
     if email == "":
         email = f"{name.split(maxsplit=1)[0].lower()}.{next(_numbers)}@example.org"
-    fields: Mapping[str, object] = {"mailbox": None, "person_hash": ""}
-    if email is not None:
-        address = parse(email)
-        box = normal(address)
-        fields = {
-            "mailbox": roll.mailboxes_for([(address, house.mailbox_hash(box))], at)[box],
-            "person_hash": house.person_hash(box, fold_name(name)),
-        }
     with writing():
         member = Member(
             handle=signed(draw.handle()),
@@ -124,7 +116,7 @@ def join(
             folded_name=fold_name(name),
             standing=standing,
             created_at=at,
-            **fields,
+            **_mailbox(house, name, email, at),
         )
         roll.create_members([(member, frozenset(region_number(slug) for slug in regions))], at.date())
         for number in consents:
@@ -133,6 +125,22 @@ def join(
             consent(house, member, number, at)
             withdraw(house, member, number, at + timedelta(days=1))
     return member
+
+
+def move(house: House, member: Member, email: str | None) -> None:
+    """They have another mailbox, or none."""
+    roll.change_member(member, **_mailbox(house, member.name, email, NOW))
+
+
+def _mailbox(house: House, name: str, email: str | None, at: datetime) -> Mapping[str, object]:
+    if email is None:
+        return {"mailbox": None, "person_hash": ""}
+    address = parse(email)
+    box = normal(address)
+    return {
+        "mailbox": roll.mailboxes_for([(address, house.mailbox_hash(box))], at)[box],
+        "person_hash": house.person_hash(box, fold_name(name)),
+    }
 
 
 def consent(house: House, member: Member, number: int, at: datetime) -> None:

@@ -27,8 +27,7 @@ from mailer.models.ledger import lines
 from mailer.models.site import Counter, bump
 from mailer.transport.journal import Journal
 from tests.actions.office import Office
-from tests.actions.test_preparing import move
-from tests.world import TODAY, anne, bart, consent, join, region_number, stream, withdraw
+from tests.world import TODAY, anne, bart, consent, join, move, region_number, stream, withdraw
 
 _SLUGS = ("norfolk", "suffolk", "london")
 _ACTS = st.lists(

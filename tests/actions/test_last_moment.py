@@ -10,12 +10,12 @@ from mailer.actions.grant_office import revoke
 from mailer.actions.leave import Extent, leave
 from mailer.actions.steer_mailing import cancel, resume, stop
 from mailer.core.consent import Channel
-from mailer.models import Copy, Mailing, Member, SuppressionReason, departure, outbox, returns, roll, site
+from mailer.models import Copy, Mailing, Member, outbox, roll, site
 from mailer.models import Office as OfficeRow
 from mailer.models.base import writing
+from tests.actions.goes_away import WAYS
 from tests.actions.office import Office, copy_to, decoded, leave_token, outcome_of
-from tests.actions.test_preparing import move
-from tests.world import TODAY, anne, bart, join, region_number, stream, withdraw
+from tests.world import TODAY, anne, bart, join, move, region_number, stream, withdraw
 
 pytestmark = pytest.mark.django_db
 
@@ -49,29 +49,10 @@ def crowd(office: Office, count: int = 4) -> int:
     return office.begun(anne())
 
 
-Act = Callable[[Office, Member], object]
-_ACTS: dict[str, tuple[Act, tuple[str, str]]] = {
-    "left": (lambda o, m: withdraw(o.house, m, stream(o.house), o.now), ("withdrawn", "left")),
-    "everything": (
-        lambda o, m: departure.suppress_person(m, SuppressionReason.LEFT_ALL, o.now),
-        ("withdrawn", "suppressed"),
-    ),
-    "complained": (
-        lambda o, m: departure.suppress_mailbox(m.mailbox.pk, SuppressionReason.COMPLAINT, o.now),
-        ("withdrawn", "mailbox_suppressed"),
-    ),
-    "dead": (
-        lambda o, m: returns.make_undeliverable(m.mailbox.pk, "gone", o.now),
-        ("withdrawn", "undeliverable"),
-    ),
-    "boxless": (lambda o, m: move(o.house, m, None), ("unmailable", "")),
-}
-
-
 @pytest.mark.parametrize("when", [1, 2, 3])
-@pytest.mark.parametrize("what", _ACTS)
+@pytest.mark.parametrize("what", WAYS)
 def test_no_letter_leaves_after_it(office: Office, what: str, when: int) -> None:
-    act, expected = _ACTS[what]
+    act, expected = WAYS[what]
     issue = crowd(office)
     leaver = last_in_line(office)
     address = leaver.mailbox.address

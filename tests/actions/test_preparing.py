@@ -1,13 +1,11 @@
 """Deliveries: in ranges that can be done again, one copy a household, and everybody checked once more at the start."""
 
-import threading
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError
 
 from mailer.access import Actor
 from mailer.actions import keep_time as clock
@@ -15,13 +13,14 @@ from mailer.actions import prepare_mailing as ranges
 from mailer.actions.grant_office import revoke
 from mailer.actions.keep_time import keep_time
 from mailer.actions.steer_mailing import resume, stop
-from mailer.core.address import fold_name, normal, parse
 from mailer.core.pace import Pace
 from mailer.house import House
-from mailer.models import Copy, Delivery, Member, SuppressionReason, departure, returns, roll
+from mailer.models import Copy, Delivery, roll
 from mailer.models import Office as OfficeRow
+from tests.actions.goes_away import WAYS, Way
 from tests.actions.office import Office, decoded, outcome_of
-from tests.world import NOW, TODAY, Draw, anne, bart, join, region_number, stream, withdraw
+from tests.threads import together
+from tests.world import NOW, TODAY, Draw, anne, bart, join, move, region_number, stream, withdraw
 
 pytestmark = pytest.mark.django_db
 
@@ -49,16 +48,6 @@ def in_ranges_of(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     """However fast the machine is, so many members are done in one range."""
     monkeypatch.setattr(ranges, "FIRST_RANGE", size)
     monkeypatch.setattr(Pace, "after", lambda pace, _seconds: pace)
-
-
-def move(house: House, member: Member, address: str | None) -> None:
-    """They have another mailbox, or none."""
-    if address is None:
-        roll.change_member(member, mailbox=None, person_hash="")
-        return
-    found = parse(address)
-    box = roll.mailboxes_for([(found, house.mailbox_hash(normal(found)))], NOW)[normal(found)]
-    roll.change_member(member, mailbox=box, person_hash=house.person_hash(normal(found), fold_name(member.name)))
 
 
 def ready(office: Office, author: Actor, slug: str = "chairs-newsletter", region: str | None = None) -> int:
@@ -198,23 +187,8 @@ def test_who_moves_into_a_household_shares_its_copy(office: Office) -> None:
     assert "Bob Brown and Ann Smith" in decoded(office.relay.caught[0].payload)
 
 
-Change = Callable[[Office, Member], object]
-_CHANGES: dict[str, tuple[Change, tuple[str, str]]] = {
-    "left": (lambda o, m: withdraw(o.house, m, stream(o.house), o.now), ("withdrawn", "left")),
-    "everything": (
-        lambda o, m: departure.suppress_person(m, SuppressionReason.LEFT_ALL, o.now),
-        ("withdrawn", "suppressed"),
-    ),
-    "complained": (
-        lambda o, m: departure.suppress_mailbox(m.mailbox.pk, SuppressionReason.COMPLAINT, o.now),
-        ("withdrawn", "mailbox_suppressed"),
-    ),
-    "dead": (
-        lambda o, m: returns.make_undeliverable(m.mailbox.pk, "gone", o.now),
-        ("withdrawn", "undeliverable"),
-    ),
+_CHANGES: dict[str, Way] = WAYS | {
     "claimed": (lambda _, m: roll.change_member(m, standing="claimed"), ("withdrawn", "not_confirmed")),
-    "boxless": (lambda o, m: move(o.house, m, None), ("unmailable", "")),
     "off the list": (
         lambda o, m: move(o.house, m, "ann@elsewhere.example.edu"),
         ("withdrawn", "not_on_allow_list"),
@@ -358,25 +332,3 @@ def test_two_clocks_side_by_side_make_no_double(house: House, monkeypatch: pytes
     office.send_all()
     assert office.relay.copies == {"home@example.org": 1} | {member.mailbox.address: 1 for member in people}
     assert Delivery.unscoped.count() == 26
-
-
-def together(count: int, act: Callable[[int], object]) -> list[BaseException]:
-    """Do it in so many threads at once; what they raised."""
-    failures: list[BaseException] = []
-    gate = threading.Barrier(count)
-
-    def run(number: int) -> None:
-        try:
-            gate.wait()
-            act(number)
-        except BaseException as error:  # noqa: BLE001 - told to the test
-            failures.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(number + 1,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return failures

@@ -17,7 +17,7 @@ from mailer.house import House
 from mailer.models import Copy, Event, Mailing, Region
 from mailer.transport.memory import accepts, defers, drops_after_final_dot, refuses
 from tests.actions.office import Office, copy_to
-from tests.actions.test_preparing import together
+from tests.threads import together
 from tests.world import NOW, TODAY, anne, bart, join, sima, stream
 
 pytestmark = pytest.mark.django_db
