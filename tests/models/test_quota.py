@@ -1,8 +1,6 @@
 """Quotas are counted once for all workers, cost nothing where there is no limit, and keep the priority lane's share."""
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -13,6 +11,7 @@ from mailer.core.limits import NO_LIMITS, Limits
 from mailer.models import Quota
 from mailer.models.base import writing
 from mailer.models.quota import Grant, give_back, take, take_domains, used_by
+from tests.threads import together
 from tests.world import NOW
 
 A_DAY = Limits(per_day=100)
@@ -93,20 +92,14 @@ def test_what_was_used_is_told() -> None:
     assert used["relay:none"].room(A_DAY, NOW, priority=True) == 100
 
 
-def together(work: Callable[[], object], workers: int = 4) -> None:
-    """Several workers do this at one time, each eight times; what goes wrong in one is raised."""
-    begin = threading.Barrier(workers)
+def four_workers(work: Callable[[], object]) -> None:
+    """They do this at one time, each eight times, and nothing goes wrong."""
 
-    def one(_: int) -> None:
-        begin.wait()
-        try:
-            for _ in range(8):
-                work()
-        finally:
-            connection.close()
+    def eight_times(_: int) -> None:
+        for _ in range(8):
+            work()
 
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(one, range(workers)))
+    assert together(4, eight_times) == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -117,7 +110,7 @@ def test_workers_that_take_at_one_time_never_take_more_than_there_is() -> None:
         with writing():
             taken.append(take("smtp", 7, NOW, A_DAY).letters)
 
-    together(claim)
+    four_workers(claim)
     assert sum(taken) == 80
     assert used_by(["relay:smtp"])["relay:smtp"].room(A_DAY, NOW) == 0
 
@@ -135,6 +128,6 @@ def test_workers_that_claim_and_give_back_at_one_time_never_wait_in_a_circle() -
         with writing():
             give_back([(grant, grant.letters) for grant in reversed(grants)])
 
-    together(claim_in_vain)
+    four_workers(claim_in_vain)
     scopes = ["relay:smtp", "domain:example.net", "domain:example.org"]
     assert [used.room(A_DAY, NOW, priority=True) for used in used_by(scopes).values()] == [100, 100, 100]
