@@ -64,7 +64,7 @@ def put_on_desk(notice: Notice, now: datetime) -> None:
         # It concerns those whom the letter was for that was answered.
         about = {
             "kind": MatterKind.NOT_PASSED_ON,
-            "mailbox_id": answer.copy.mailbox_id,
+            "mailbox_id": answer.copy and answer.copy.mailbox_id,
             "copy": answer.copy,
             "bounce": answer,
             "said": answer.diagnostic,

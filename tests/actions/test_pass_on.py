@@ -19,7 +19,7 @@ from mailer.core.envelope import Envelope
 from mailer.core.matter import Judgement
 from mailer.core.passing_on import MOST_A_DAY
 from mailer.house import House
-from mailer.models import Bounce, Mailbox, Matter, Notice, outbox, returns
+from mailer.models import Bounce, Mailbox, Matter, Notice, outbox, passing_on, returns
 from mailer.models.base import writing
 from mailer.models.outbox import unsigned
 from mailer.transport.journal import Journal
@@ -240,6 +240,15 @@ def test_an_answer_that_cannot_be_passed_on_is_shown_on_the_desk_once(sent: Offi
     note = "told her by telephone"
     judge_matter(bart(), sent.house, matter.number, Judgement.PASSED_ON, note, now=sent.now, draw=sent.draw.handle)
     assert show_failures(sent.now) == 0
+
+
+def test_two_bells_put_a_failure_on_the_desk_once(sent: Office) -> None:
+    sent.relay.script(CHAIR, refuses())
+    comes_back(sent, writes(sent, GWEN, "Hello"))
+    sent.send_all()
+    for notice in [*passing_on.failed(), *passing_on.failed()]:
+        passing_on.put_on_desk(notice, sent.now)
+    assert kinds() == ["not_passed_on"]
 
 
 def test_an_answer_that_comes_back_as_undeliverable_is_shown_on_the_desk(sent: Office) -> None:

@@ -175,12 +175,15 @@ def test_what_fails_in_the_watch_does_not_slow_the_bell(bell: Bell, monkeypatch:
     assert kept == [1]
 
 
-def test_old_reports_are_forgotten(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
-    forgotten = Event()
+@pytest.mark.parametrize("job", ["forget_old_reports", "show_failures"])
+def test_old_reports_are_forgotten_and_the_desk_is_tended(
+    bell: Bell, monkeypatch: pytest.MonkeyPatch, job: str
+) -> None:
+    done = Event()
     keeps_time(monkeypatch, lambda: None)
-    monkeypatch.setattr(bell_module, "forget_old_reports", lambda *_: forgotten.set())
+    monkeypatch.setattr(bell_module, job, lambda *_: done.set())
     bell.start()
-    assert forgotten.wait(DEADLINE)
+    assert done.wait(DEADLINE)
     bell.shut_down()
 
 
