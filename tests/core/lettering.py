@@ -63,6 +63,9 @@ def sources() -> dict[str, str]:
     return {file.relative_to(TEMPLATES).as_posix(): file.read_text(encoding="utf-8") for file in files}
 
 
+FAREWELL: dict[str, Any] = tomllib.loads(sources()["farewell/sample.toml"])["data"]
+
+
 def compiled(written: Written, **changes: Any) -> Letter:
     facts: dict[str, Any] = {
         "template": "newsletter",

@@ -1,6 +1,5 @@
 import difflib
 import re
-import tomllib
 from dataclasses import replace
 from html import unescape
 from itertools import pairwise
@@ -20,6 +19,7 @@ from mailer.core.plain_text import plain_text
 from mailer.core.written import MarkupError, Written
 from tests.core.lettering import (
     FACTS,
+    FAREWELL,
     LETTERS,
     SENDER,
     VALUES,
@@ -35,7 +35,6 @@ from tests.core.lettering import (
 )
 
 NAMES = ["meeting", "newsletter", "article"]
-FAREWELL: dict[str, Any] = tomllib.loads(sources()["farewell/sample.toml"])["data"]
 
 
 def html_of(name: str) -> str:

@@ -3,26 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import pytest
 
 from mailer.core.compile import compile_notice
-from tests.core.lettering import SENDER, VALUES, built, letter_of, parts, sample_letter, sources
-from tests.core.test_compile import FAREWELL
-
-CHROMIUM = which("chromium")
-FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --no-first-run"
-
+from tests.browser import CHROMIUM, launched
+from tests.core.lettering import FAREWELL, SENDER, VALUES, built, letter_of, parts, sample_letter, sources
+from tests.needs import needs
 
 # A letter is shown within a page that has landmarks of its own.
 OF_PAGES = {"landmark-one-main": {"enabled": False}, "region": {"enabled": False}}
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is missing (Debian: chromium)"),
-]
+pytestmark = [pytest.mark.browser, needs("chromium", CHROMIUM)]
 
 
 def html_of(name: str) -> str:
@@ -34,12 +27,8 @@ def html_of(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+    with launched() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture(params=["sample", "newsletter", "farewell"])

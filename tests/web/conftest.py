@@ -10,7 +10,7 @@ from django.test import Client
 from tests.actions.comes_back import caught
 from tests.actions.conftest import office, sent
 from tests.actions.office import Office, decoded, leave_token
-from tests.web.browser import launched
+from tests.browser import launched
 
 __all__ = ["office", "sent"]
 

@@ -7,10 +7,10 @@ import pytest
 
 from mailer.core.alarm import AlarmKind
 from mailer.models import Member, Subscription, alarm
+from tests import browser
 from tests.actions.office import Office
+from tests.browser import CHROMIUM, flaws
 from tests.needs import needs
-from tests.web import browser
-from tests.web.browser import CHROMIUM, flaws
 from tests.web.conftest import leave_path
 from tests.world import NOW, anne, join, stream
 

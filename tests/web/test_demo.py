@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from tests import browser
+from tests.browser import CHROMIUM, flaws
 from tests.demo.played import served
 from tests.needs import needs
-from tests.web import browser
-from tests.web.browser import CHROMIUM, flaws
 
 pytestmark = [pytest.mark.browser, needs("chromium", CHROMIUM)]
 

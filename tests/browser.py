@@ -1,4 +1,4 @@
-"""A real browser: what it sees is for everybody, and it asks nobody but us (WCAG 2.2 AA, standards A8)."""
+"""A real browser, and what it must find: pages for everybody that ask nobody but us (WCAG 2.2 AA, standards A8)."""
 
 import os
 from collections.abc import Iterator
