@@ -1,6 +1,5 @@
 """The secretary's file: twice changes nothing, half did nothing, and nobody is revived (P7, P12, P13)."""
 
-import itertools
 import zlib
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -35,7 +34,6 @@ from tests.world import NOW, TODAY, Draw, anne, bart, sima, stream, withdraw
 
 pytestmark = pytest.mark.django_db
 
-_seeds = itertools.count(10_000)
 _NEWS = {
     "chairs-newsletter consent date": "2026-03-04",
     "chairs-newsletter consent channel": "paper form",
