@@ -128,11 +128,11 @@ def _rendered(
         address=reader.address,
         names=(reader.name,),
         message_id=f"example.{draw_word()}@{house.mail_domain}",
-        leave_url=f"{house.config.site.base_url}/u/example",
+        leave_url=house.example_leave_url,
         date=format_date(clock().astimezone(house.zone)),
         segments=reader.segments & letter.segments,
     )
     raw = builder(house, issue, letter, signers, clock).build(values)
     message = message_from_bytes(raw, policy=policy.default)
     parts = {part.get_content_subtype(): part.get_content() for part in message.iter_parts()}
-    return Rendered(letter.subject, reader.address, parts["html"], parts["plain"], raw, (*letter.warnings,))
+    return Rendered(letter.subject, reader.address, parts["html"], parts["plain"], raw, letter.warnings)
