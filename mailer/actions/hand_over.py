@@ -82,6 +82,7 @@ class Sender:
     _wires: dict[str, HandsOver] = field(default_factory=dict)
     _via: Chosen | None = None
     _batches: list[Batch] = field(default_factory=list)
+    _mailings: dict[int, Mailing] = field(default_factory=dict)
     _copiers: dict[int, Copier] = field(default_factory=dict)
     _read_at: float = 0.0
     _turned_at: float = 0.0
@@ -220,7 +221,7 @@ class Sender:
         trouble: tuple[Mailing, MailerError] | None = None
         claimed: list[Batch] = []
         claims = is_fit and not self.stopping() and self._runs_low and self._has_disk()
-        mailing = steering.next_to_send(self.clock(), after=self._last_mailing) if claims else None
+        mailing = self._next_mailing() if claims else None
         with writing():
             freed, returned = self._write_down()
             if claims:
@@ -242,6 +243,20 @@ class Sender:
                 " the right files, or bring this host's files up to date. Nothing is sent until then."
             )
         return bool(claimed)
+
+    def _next_mailing(self) -> Mailing | None:
+        """The mailing whose turn it is; what is read of it once holds for as long as it is sent."""
+        number = steering.next_to_send(self.clock(), after=self._last_mailing)
+        if number is None:
+            return None
+        found = self._mailings.get(number)
+        if found is None:
+            # Of what lies behind, only what is still in hand is of use.
+            kept = {batch.mailing.pk for batch in self._batches if isinstance(batch, MailingBatch)}
+            self._mailings = {each: mailing for each, mailing in self._mailings.items() if each in kept}
+            self._copiers = {each: made for each, made in self._copiers.items() if each in kept}
+            found = self._mailings[number] = steering.in_hand(number)
+        return found
 
     def _write_down(self) -> tuple[list[int], list[tuple[Grant, int]]]:
         """What all batches know, inside `writing()`; places to be freed, and what to give back of limits."""
@@ -359,8 +374,6 @@ class Sender:
         if found is None:
             letter = letters.Letter.from_json(json.loads(steering.letter_of(mailing.pk).pieces))
             found = copier(self.house, mailing.issue, letter, self.signers, self.clock)
-            kept = {batch.mailing.pk for batch in self._batches if isinstance(batch, MailingBatch)}
-            self._copiers = {number: each for number, each in self._copiers.items() if number in kept}
             self._copiers[mailing.pk] = found
         return found
 

@@ -35,6 +35,8 @@ class HeldBack:
 
     until: Mapping[int, datetime] = field(default_factory=dict)
     grants: Mapping[str, Grant] = field(default_factory=dict)
+    #: The destinations that had asked us to slow down.
+    slowed: frozenset[str] = frozenset()
 
     def returns(self, unsent: Iterable[InHand]) -> list[tuple[Grant, int]]:
         """What is to be given back when these, of those that might have gone, were not handed over."""
@@ -69,7 +71,8 @@ def hold_back(house: House, held: Iterable[InHand], now: datetime, *, priority: 
     for domain, grant in grants.items():
         if grant.again_at is not None:
             until |= dict.fromkeys(by_domain[domain][grant.letters :], grant.again_at)
-    return HeldBack(until, {domain: grant for domain, grant in grants.items() if grant.scope})
+    counted = {domain: grant for domain, grant in grants.items() if grant.scope}
+    return HeldBack(until, counted, frozenset(slowed))
 
 
 def answered(address: str, answer: Answer, now: datetime) -> datetime | None:

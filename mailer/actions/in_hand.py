@@ -244,7 +244,8 @@ class MailingBatch(Batch):
         now, kept_at = sender.clock(), sender.ticks()
         # Read before anything is judged: whatever changes from here on will be noticed.
         changes = current(Counter.CHANGES)
-        if not steering.is_sending(mailing.pk):
+        waited_for = steering.waits_for(mailing.pk)
+        if waited_for is None:
             return None
         grant = quota.take(via.name, most, now, via.limits)
         sender.wait(grant.again_at)
@@ -257,7 +258,8 @@ class MailingBatch(Batch):
         if not number:
             quota.give_back([(grant, grant.letters)])
             return None
-        steering.goes_on(mailing)
+        if waited_for:
+            steering.goes_on(mailing.pk)
         today = sender.house.today(now)
         batch = cls(sender, number, deque(), kept_at, changes, mailing=mailing, checked_on=today, grant=grant)
         batch.check_since_the_start(ids, now)
@@ -334,7 +336,8 @@ class MailingBatch(Batch):
 
     def settle(self, results: Sequence[Settled]) -> None:
         number, held = self.mailing.pk, self.sender.held_in_a_row
-        resting = settle(self.sender.house, self.mailing, self.number, self.sender.journal.worker, results)
+        worker, slowed = self.sender.journal.worker, self.back.slowed
+        resting = settle(self.sender.house, self.mailing, self.number, worker, results, slowed)
         self._rest_with_their_destinations(resting)
         held[number] = held_in_a_row(held[number], results)
         if pause_if_all_are_held(self.mailing, held[number], results):

@@ -18,7 +18,7 @@ from mailer.house import House
 from mailer.models import Copy, Mailing, Notice, SuppressionReason, departure, destination, outbox, returns
 from mailer.models.changes import begin_change, name_touched
 from mailer.models.ledger import record
-from mailer.models.outbox import Acceptance, Claimed
+from mailer.models.outbox import Claimed
 
 #: So many letters held one after the other.
 _TOO_MANY_HELD = 3
@@ -36,12 +36,21 @@ class Settled(NamedTuple):
     at: datetime
 
 
-def settle(house: House, mailing: Mailing, claim: int, worker: str, results: Sequence[Settled]) -> dict[str, datetime]:
-    """Write down a claim's answers, inside `writing()`; the destinations that asked us to slow down, and until when."""
-    accepted = [result for result in results if result.judged.state is CopyState.ACCEPTED]
-    outbox.mark_accepted([_acceptance(result) for result in accepted], worker)
-    if accepted:
-        destination.eased({domain_of(result.copy.address) for result in accepted}, accepted[-1].at)
+def settle(
+    house: House, mailing: Mailing, claim: int, worker: str, results: Sequence[Settled], slowed: frozenset[str]
+) -> dict[str, datetime]:
+    """Write down a claim's answers, inside `writing()`; the destinations that asked us to slow down, and until when.
+
+    `slowed` are those that had asked so before the claim: a few letters may have tried whether they take some again.
+    """
+    accepted = [
+        (result.copy, result.at, reply)
+        for result in results
+        if result.judged.state is CopyState.ACCEPTED and (reply := result.judged.reply) is not None
+    ]
+    outbox.mark_accepted([(copy.copy, at, reply) for copy, at, reply in accepted], worker)
+    if slowed and (took := slowed.intersection(domain_of(copy.address) for copy, _, _ in accepted)):
+        destination.eased(took, accepted[-1][1])
     resting: dict[str, datetime] = {}
     for result in results:
         if result.judged.state is not CopyState.ACCEPTED:
@@ -49,12 +58,6 @@ def settle(house: House, mailing: Mailing, claim: int, worker: str, results: Seq
             if until is not None:
                 resting[domain_of(result.copy.address)] = until
     return resting
-
-
-def _acceptance(result: Settled) -> Acceptance:
-    reply = result.judged.reply
-    assert reply is not None  # noqa: S101 - only a reply makes a copy accepted
-    return Acceptance(result.copy.copy, result.at, reply.code, reply.status or "", reply.text)
 
 
 def _settle_one(house: House, mailing: Mailing, claim: int, result: Settled) -> datetime | None:

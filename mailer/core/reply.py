@@ -15,13 +15,12 @@ from mailer.core.errors import MailerError
 #: Octets of one reply. RFC 5321 allows lines of 512, and no honest server comes near this with all of them.
 REPLY_LIMIT = 64 * 1024
 
-# What may stand behind the code in a reply's only line, and how long that may be to pass unread.
-_ENDS_CODE = (b" ", b"\r", b"\n")
-_SHORT = 512
-
 # The second digit is not checked: unknown codes such as 299 or 475 are handled by their first (T4).
 _LINE = re.compile(rb"([2-5][0-9]{2})(?![0-9])(-?)[ \t]?(.*)", re.DOTALL)
 _STATUS = re.compile(r"([245])\.(?:0|[1-9][0-9]{0,2})\.(?:0|[1-9][0-9]{0,2})(?!\S)")
+# One line each, that says go on: of the answers to a letter's MAIL, RCPT and DATA nothing else is asked.
+_WELL = rb"[0-9]{2}(?:[ \r][^\n]{0,508})?\n"
+_OPENED = re.compile(b"2" + _WELL + b"2" + _WELL + b"3" + _WELL)
 
 
 class ProtocolError(MailerError, ValueError):
@@ -121,43 +120,42 @@ class ReplyReader:
     `take` raises only when it reaches the nonsense, so a reply that came before it is never lost.
     """
 
-    __slots__ = ("_buffer", "_code", "_lines", "_size")
+    __slots__ = ("_at", "_code", "_lines", "_octets", "_size")
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._octets = b""
+        self._at = 0
         self._lines: list[bytes] = []
         self._code = b""
         self._size = 0
 
     def feed(self, octets: bytes | memoryview) -> None:
-        self._buffer += octets
+        self._octets = b"%b%b" % (self._octets[self._at :], octets)
+        self._at = 0
 
     @property
     def empty(self) -> bool:
         """Nothing has come that was not taken, not even a part of a reply."""
-        return not self._buffer and not self._lines
+        return self._at == len(self._octets) and not self._lines
 
-    def skip(self, digit: bytes) -> bool:
-        """Take the next reply unread if it is one whole line that begins with this digit; else leave it to `take`."""
-        end = self._buffer.find(b"\n")
-        if end < 3 or end > _SHORT or self._lines or self._buffer[:1] != digit:
+    def skip_opened(self) -> bool:
+        """Take the answers to MAIL, RCPT and DATA together if they say go on and have come whole; else none of them."""
+        if self._lines or (opened := _OPENED.match(self._octets, self._at)) is None:
             return False
-        if not (self._buffer[3:4] in _ENDS_CODE and self._buffer[1:3].isdigit()):
-            return False
-        del self._buffer[: end + 1]
+        self._at = opened.end()
         return True
 
     def take(self) -> Reply | None:
         """The next whole reply, or None while there is not one."""
-        while (end := self._buffer.find(b"\n")) >= 0:
-            line = bytes(self._buffer[:end]).removesuffix(b"\r")
-            self._bound(end)
-            more = self._add(line)
-            del self._buffer[: end + 1]
-            self._size += end + 1
+        while (end := self._octets.find(b"\n", self._at)) >= 0:
+            line = self._octets[self._at : end]
+            self._bound(len(line))
+            more = self._add(line.removesuffix(b"\r"))
+            self._at = end + 1
+            self._size += len(line) + 1
             if not more:
                 return self._whole()
-        self._bound(len(self._buffer))
+        self._bound(len(self._octets) - self._at)
         return None
 
     def _bound(self, octets: int) -> None:
@@ -176,8 +174,9 @@ class ReplyReader:
         return bool(more)
 
     def _whole(self) -> Reply:
-        code, text = int(self._code), "\n".join(map(_legible, self._lines))
-        self._lines, self._size = [], 0
+        code, text = int(self._code), "\n".join([_legible(line) for line in self._lines])
+        self._lines.clear()
+        self._size = 0
         return Reply(code, _status(code, text), text)
 
 

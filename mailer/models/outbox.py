@@ -4,9 +4,11 @@ A claim names its worker, a number of the `sends` sequence, and when it ends. On
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -16,6 +18,7 @@ from django.db.models.functions import Coalesce
 from mailer.core.audience import AllowList
 from mailer.core.delivery import COPY, OPEN, CopyState, Judged
 from mailer.core.mailing import MailingState
+from mailer.core.reply import Reply
 from mailer.models.audience import on_allow_list, suppressions
 from mailer.models.consent import SuppressionKind
 from mailer.models.copy import Copy, Notice, Outgoing
@@ -156,25 +159,19 @@ def _aware(first: Any) -> datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-class Acceptance(NamedTuple):
-    """A copy that the server took, when, and its words."""
-
-    copy: int
-    at: datetime
-    code: int
-    status: str
-    text: str
-
-
-def mark_accepted(rows: Sequence[Acceptance], worker: str) -> None:
-    """Write down what the server took, in one statement; call it inside `writing()`.
+def mark_accepted(rows: Sequence[tuple[int, datetime, Reply]], worker: str) -> None:
+    """Write down the copies that the server took, when, and with what reply; one statement, inside `writing()`.
 
     Only what this worker still holds: of a claim that was called lost meanwhile nothing is written.
     """
     if not rows:
         return
-    moments = {at: _moment(at) for at in {row.at for row in rows}}
-    values = [(row.copy, moments[row.at], row.code, row.status, row.text[:500]) for row in rows]
+    values = [
+        (copy, moment, reply.code, reply.status or "", reply.text[:500])
+        for at, together in groupby(rows, key=itemgetter(1))
+        for moment in (_moment(at),)
+        for copy, _, reply in together
+    ]
     # The plus keeps SQLite from looking for these in an index: each row is found by its id.
     plus = "" if connection.vendor == "postgresql" else "+"
     with connection.cursor() as cursor:
@@ -232,8 +229,10 @@ def mark(
     return changed == 1
 
 
-def give_back(table: type[Outgoing], rows: Iterable[int], claim_number: int) -> int:
+def give_back(table: type[Outgoing], rows: Collection[int], claim_number: int) -> int:
     """Return untouched rows to the queue: this attempt did not take place."""
+    if not rows:
+        return 0
     held = table.unscoped.filter(pk__in=list(rows), claim=claim_number, state=CopyState.CLAIMED)
     return _untouched(held, CopyState.QUEUED)
 

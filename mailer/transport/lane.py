@@ -21,9 +21,11 @@ from mailer.core.reply import Answer, Capabilities, ProtocolError, Reply, ReplyR
 from mailer.transport.outgoing import Outgoing
 from mailer.transport.payload import dot_stuffed
 from mailer.transport.relay import Timeouts
-from mailer.transport.transaction import mail_from, rcpt_to, refusal_of_ours
+from mailer.transport.transaction import announcement, refusal_of_ours
 
-_WANTED = {Step.RSET: b"2", Step.MAIL: b"2", Step.RCPT: b"2", Step.DATA: b"3"}
+_WANTED = {Step.RSET: 2, Step.MAIL: 2, Step.RCPT: 2, Step.DATA: 3}
+#: Where MAIL, RCPT and DATA went out in one write and none of them is answered, so many answers are expected.
+_GROUP = 3
 #: Before either is answered the server has been told of no letter.
 _BETWEEN_LETTERS = (Step.RSET, Step.MAIL)
 #: Replies are short. A larger buffer would cost an mmap and a munmap each (performance.md section 2).
@@ -180,17 +182,15 @@ class Lane:
 
     def _opening(self, parcel: Parcel) -> bytes:
         """What begins a letter, all of it or its first line; the rest waits for the replies."""
-        envelope = parcel.envelope
-        mail, rcpt = mail_from(envelope, self.capabilities), rcpt_to(envelope)
-        reset, self._must_reset = self._must_reset, False
+        mail, rcpt = announcement(parcel.envelope, self.capabilities)
+        steps = [(Step.MAIL, mail), (Step.RCPT, rcpt), (Step.DATA, b"DATA\r\n")]
+        if self._must_reset:
+            self._must_reset = False
+            steps.insert(0, (Step.RSET, b"RSET\r\n"))
         if self.capabilities.pipelining:
-            if reset:
-                self._expected.append((Step.RSET, parcel))
-            self._expected += ((Step.MAIL, parcel), (Step.RCPT, parcel), (Step.DATA, parcel))
-            return (b"RSET\r\n" if reset else b"") + mail + rcpt + b"DATA\r\n"
-        if reset:
-            self._unsaid.append((Step.RSET, b"RSET\r\n", parcel))
-        self._unsaid += ((Step.MAIL, mail, parcel), (Step.RCPT, rcpt, parcel), (Step.DATA, b"DATA\r\n", parcel))
+            self._expected += [(step, parcel) for step, _ in steps]
+            return b"".join([line for _, line in steps])
+        self._unsaid += [(step, line, parcel) for step, line in steps]
         return self._next_line()
 
     def _next_line(self) -> bytes:
@@ -229,37 +229,33 @@ class Lane:
         """Every reply is judged by itself, by what was said."""
         heard_any = False
         while self.is_open and not self._reader.empty:
-            if not self._expected or self._out.left > 0:
-                if (reply := self._reader.take()) is None:
-                    break
-                self._heard_out_of_turn(reply)
-                continue
-            step, parcel = self._expected[0]
-            if step is not Step.FINAL_DOT and self._reader.skip(_WANTED[step]):
-                if step is not Step.DATA and len(self._expected) > 1:  # of a group, the answer to DATA decides
-                    self._expected.popleft()
-                    heard_any = True
-                    continue
-                heard: Reply | None = None
-            elif (heard := self._reader.take()) is None:
+            is_in_turn = self._expected and self._out.left <= 0
+            if is_in_turn and len(self._expected) == _GROUP and self._reader.skip_opened():
+                heard_any = True
+                parcel = self._expected[0][1]
+                self._expected.clear()
+                self._judge(Step.DATA, parcel, None, source)
+            elif (reply := self._reader.take()) is None:
                 break
-            heard_any = True
-            self._expected.popleft()
-            self._judge(step, parcel, heard, source)
+            elif is_in_turn:
+                heard_any = True
+                self._judge(*self._expected.popleft(), reply, source)
+            else:
+                self._heard_out_of_turn(reply)
         return heard_any
 
     def _judge(self, step: Step, parcel: Parcel | None, reply: Reply | None, source: Source) -> None:
-        """One reply, None where it was as wanted and one line."""
+        """One reply, or None for those to a whole group that said go on."""
         if parcel is None:  # the answer to a lone dot: the letter was refused before
             if reply is not None and (reply.code == 421 or reply.first_digit not in (2, 4, 5)):
                 self._lose(_ENDED)
         elif step is Step.FINAL_DOT and reply is not None:
             self._end(parcel, reply)
-        elif reply is not None and reply.first_digit != int(_WANTED[step]):
+        elif reply is not None and reply.first_digit != _WANTED[step]:
             self._refused(step, parcel, reply)
         elif step is Step.DATA:
             self._write_content(parcel, source)
-        if self.is_open and not self._expected:
+        if not self._expected and self.is_open:
             self._go_on(source)
 
     def _go_on(self, source: Source) -> None:

@@ -28,7 +28,7 @@ class Outgoing:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._is_tls = isinstance(sock, ssl.SSLSocket)
-        self._pieces: list[memoryview] = []
+        self._pieces: list[bytes | memoryview] = []
         self._tail = b""
         #: Octets until the last letter's final dot is written; below zero: so many were written behind it.
         self.left = 0
@@ -45,17 +45,17 @@ class Outgoing:
 
     def say(self, octets: bytes) -> None:
         if octets:
-            self._pieces.append(memoryview(octets))
+            self._pieces.append(octets)
 
     def say_letter(self, content: bytes, following: bytes) -> None:
         """The content, its final dot, and what follows; of a large letter the last two are held until `say_dot`."""
         self.left = len(content) + len(_DOT)
         tail = _DOT + following
-        self._pieces.append(memoryview(content))
+        self._pieces.append(content)
         if len(content) > _ONE_WRITE:
             self._tail = tail
         else:
-            self._pieces.append(memoryview(tail))
+            self._pieces.append(tail)
 
     def say_lone_dot(self) -> None:
         """The end of a letter that is not sent (RFC 2920 section 3.1)."""
@@ -76,7 +76,7 @@ class Outgoing:
                 while pieces and sent >= len(pieces[0]):
                     sent -= len(pieces.pop(0))
                 if sent:
-                    pieces[0] = pieces[0][sent:]
+                    pieces[0] = memoryview(pieces[0])[sent:]
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             pass
 
@@ -85,8 +85,8 @@ class Outgoing:
         if not self._is_tls:
             return self._socket.sendmsg(pieces) if len(pieces) > 1 else self._socket.send(pieces[0])
         if len(pieces) > 1 and len(pieces[0]) < _RECORD:
-            pieces[:] = [memoryview(b"".join(pieces))]
-        return self._socket.send(pieces[0][:_RECORD])
+            pieces[:] = [b"".join(pieces)]
+        return self._socket.send(memoryview(pieces[0])[:_RECORD])
 
     def cannot_have_come(self) -> bool:
         """Of a server that hung up: whether it did so before it had the final dot, though we wrote it.

@@ -26,15 +26,11 @@ def refusal_of_ours(envelope: Envelope, offered: Capabilities) -> Reply | None:
     return None
 
 
-def mail_from(envelope: Envelope, offered: Capabilities) -> bytes:
-    """The MAIL command."""
+def announcement(envelope: Envelope, offered: Capabilities) -> tuple[bytes, bytes]:
+    """The MAIL and the RCPT command."""
     size = f" SIZE={len(envelope.payload)}" if offered.size is not None else ""
     # Only a letter to an address that is not ASCII holds anything else (F6).
-    octets = " BODY=8BITMIME" if not (envelope.is_fit or envelope.payload.isascii()) else ""
+    octets = "" if envelope.is_fit or envelope.payload.isascii() else " BODY=8BITMIME"
     utf8 = " SMTPUTF8" if envelope.smtputf8 else ""
-    return f"MAIL FROM:<{envelope.sender}>{size}{octets}{utf8}\r\n".encode()
-
-
-def rcpt_to(envelope: Envelope) -> bytes:
-    """The RCPT command."""
-    return f"RCPT TO:<{envelope.recipient}>\r\n".encode()
+    mail = f"MAIL FROM:<{envelope.sender}>{size}{octets}{utf8}\r\n"
+    return mail.encode(), f"RCPT TO:<{envelope.recipient}>\r\n".encode()
