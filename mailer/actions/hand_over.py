@@ -92,7 +92,8 @@ class Sender:
     _last_mailing: int = 0
     _disk_seen_at: float = -_DISK_LOOK
     _disk_fault: str | None = None
-    _date: tuple[datetime | None, str] = (None, "")
+    #: The Date of letters handed over now: of a moment ago, when it was last looked around.
+    date: str = ""
 
     def work(self) -> bool:
         """Hand over all that can be handed over now, one-off letters first; False when there was nothing to do."""
@@ -174,6 +175,7 @@ class Sender:
         self._carry_out_departures()
         changes = site.current(site.Counter.CHANGES)
         self._read_at = self.ticks()
+        self.date = format_date(self.clock().astimezone(self.house.zone))
         for batch in self._batches:
             if not batch.is_in_time or not batch.is_ours(ticks):
                 batch.stop()
@@ -274,10 +276,20 @@ class Sender:
             # Not before they are durable: the mirror must never be ahead of the database by itself.
             note_claim(self.house, max(batch.number for batch in claimed))
         for batch in claimed:
-            batch.enter()
+            self._enter(batch)
         together = [batch for batch in (*claimed, *self._batches) if not batch.is_over]
         # One-off letters overtake every mailing.
         self._batches = sorted(together, key=lambda batch: isinstance(batch, MailingBatch))
+
+    def _enter(self, batch: Batch) -> None:
+        try:
+            batch.enter()
+        except MailerError as error:
+            if not isinstance(batch, MailingBatch):
+                raise
+            batch.abandon()
+            batch.untouched.update(batch.ids)
+            pause(batch.mailing, self.clock(), f"It cannot be sent: {error}")
 
     def _has_disk(self) -> bool:
         """Whether what is sent could be written down; looked at once a second."""
@@ -377,9 +389,3 @@ class Sender:
             self._copiers[mailing.pk] = found
         return found
 
-    def date_now(self) -> str:
-        """The Date of letters handed over now; all of one second share it."""
-        now = self.clock().replace(microsecond=0)
-        if self._date[0] != now:
-            self._date = now, format_date(now.astimezone(self.house.zone))
-        return self._date[1]

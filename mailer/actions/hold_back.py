@@ -15,6 +15,7 @@ from mailer.core.reply import Answer
 from mailer.core.throttle import Slows, slows
 from mailer.house import House
 from mailer.models import destination, quota
+from mailer.models.base import writing
 from mailer.models.destination import Room
 from mailer.models.quota import Grant
 
@@ -51,7 +52,7 @@ class HeldBack:
 
 
 def hold_back(house: House, held: Iterable[InHand], now: datetime, *, priority: bool = False) -> HeldBack:
-    """What of a claim must wait; call it inside `writing()`."""
+    """What of a claim must wait; nothing is written where no destination has limits or was slowed."""
     slowed = destination.room(now)
     limits = {each.domain: each.limits for each in house.config.limits.domains}
     if not slowed and not limits:
@@ -67,7 +68,8 @@ def hold_back(house: House, held: Iterable[InHand], now: datetime, *, priority: 
         until |= dict.fromkeys(copies[room.letters :], room.again_at)
         by_domain[domain] = copies[: room.letters]
     wanted = {domain: len(copies) for domain, copies in by_domain.items()}
-    grants = quota.take_domains(wanted, now, limits, priority=priority)
+    with writing():
+        grants = quota.take_domains(wanted, now, limits, priority=priority)
     for domain, grant in grants.items():
         if grant.again_at is not None:
             until |= dict.fromkeys(by_domain[domain][grant.letters :], grant.again_at)

@@ -121,9 +121,11 @@ class Batch(ABC):
         self.back = hold_back(self.sender.house, held, now, priority=priority)
         self._held = {claimed.copy: claimed for claimed in held}
         self.waiting.extend(claimed for claimed in held if claimed.copy not in self.back.until)
-        self._put_off(self.back.until)
         spare = self.grant.letters - len(self.waiting)
-        quota.give_back([(self.grant, spare)])
+        if self.back.until or (spare and self.grant.scope):
+            with writing():
+                self._put_off(self.back.until)
+                quota.give_back([(self.grant, spare)])
 
     def _put_off(self, until: Mapping[int, datetime]) -> None:
         """Let these rest, each until its time, untouched: a destination has one time for all its copies."""
@@ -191,7 +193,8 @@ class Batch(ABC):
         self.settle(self.answered)
         outbox.give_back(self.table, self.untouched, self.number)
         returned = [(self.grant, len(self.untouched)), *self.back.returns(self._those(self.untouched))]
-        places = [self.places[number] for number in (*settled, *self.untouched)]
+        # What could not even be entered has none.
+        places = [self.places[number] for number in (*settled, *self.untouched) if number in self.places]
         self.answered, self.untouched = [], set()
         return places, returned
 
@@ -234,13 +237,17 @@ class MailingBatch(Batch):
     """Copies of one mailing."""
 
     mailing: Mailing = field(kw_only=True)
+    ids: Sequence[int] = field(kw_only=True)
     checked_on: date = field(kw_only=True)
     _made: Made = field(init=False)
     _order: dict[int, int] = field(init=False)
 
     @classmethod
     def claim(cls, sender: "Sender", mailing: Mailing, via: Chosen, most: int) -> "MailingBatch | None":
-        """Claim and check in one transaction, inside `writing()`: only who may be written to now is in hand (P8)."""
+        """Claim and check in one transaction, inside `writing()`: only who may be written to now is in hand (P8).
+
+        Who that is, `enter` reads after it: others wait for this transaction.
+        """
         now, kept_at = sender.clock(), sender.ticks()
         # Read before anything is judged: whatever changes from here on will be noticed.
         changes = current(Counter.CHANGES)
@@ -261,22 +268,17 @@ class MailingBatch(Batch):
         if waited_for:
             steering.goes_on(mailing.pk)
         today = sender.house.today(now)
-        batch = cls(sender, number, deque(), kept_at, changes, mailing=mailing, checked_on=today, grant=grant)
-        batch.check_since_the_start(ids, now)
-        held = outbox.held_by(number)
-        missing = set(ids) - {claimed.copy for claimed in held}
-        if missing:
-            recheck.withdraw_empty(missing)
-        batch.hold_back(held, now)
+        batch = cls(sender, number, deque(), kept_at, changes, mailing=mailing, ids=ids, checked_on=today, grant=grant)
+        batch.check_since_the_start(now)
         return batch
 
-    def check_since_the_start(self, ids: Sequence[int], now: datetime) -> None:
+    def check_since_the_start(self, now: datetime) -> None:
         """Everyone was checked as a whole when the mailing started: now those whom something has touched since."""
         mailing = self.mailing
         since = mailing.checked_at_change
         if since is None or mailing.checked_on != self.checked_on or is_about_everyone(since, self.checked_to):
-            self._check(ids, now)
-        elif touched := touched_on(ids, since):
+            self._check(self.ids, now)
+        elif touched := touched_on(self.ids, since):
             self._check(touched, now)
 
     def _check(self, copies: Iterable[int], now: datetime) -> None:
@@ -320,8 +322,13 @@ class MailingBatch(Batch):
         return self.sender.clock() < self.mailing.not_after
 
     def enter(self) -> None:
-        super().enter()
+        held = outbox.held_by(self.number)
+        if missing := set(self.ids) - {claimed.copy for claimed in held}:
+            with writing():
+                recheck.withdraw_empty(missing)
+        self.hold_back(held, self.sender.clock())
         self.remake(list(self.waiting))
+        super().enter()
 
     def remake(self, held: Sequence[Claimed]) -> None:
         """Make ready what can be made ready for all at once: tokens, addresses, names."""
@@ -330,7 +337,7 @@ class MailingBatch(Batch):
 
     def envelope(self, claimed: Claimed) -> Envelope:
         """The letter as octets that its maker vouches for (core.batch)."""
-        path, payload = self._made.letter(self._order[claimed.copy], self.sender.date_now())
+        path, payload = self._made.letter(self._order[claimed.copy], self.sender.date)
         is_ascii = claimed.address.isascii()
         return Envelope(path.decode(), claimed.address, payload, smtputf8=not is_ascii, is_fit=is_ascii)
 

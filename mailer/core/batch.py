@@ -14,7 +14,7 @@ from typing import Protocol
 
 from mailer.core import header
 from mailer.core.address import check_wire
-from mailer.core.greeting import called_plainly, closed
+from mailer.core.greeting import called, called_plainly, closed
 from mailer.core.leave_address import leave_mailto
 from mailer.core.pattern import Pattern
 from mailer.core.personalise import LEAVE, PLAIN_TO, Builder, CopyError, CopyValues
@@ -153,8 +153,8 @@ class Batch:
                 sign(Purpose.MESSAGE_ID, handles),
                 _beside(links, copier.between, marks.mailtos(handles)) if marks.leave_by_mail else links,
                 links,
-                _plain_addresses([copy.address for copy in copies]),
-                called_plainly([copy.names for copy in copies]) if marks.is_plain else repeat(None),
+                _plain_addresses([copy.address for copy in copies]) if marks.is_plain else repeat(None),
+                called_plainly([copy.names for copy in copies]),
                 strict=False,
             )
         )
@@ -166,10 +166,10 @@ class Batch:
         no octet over 127 unless the address has one. So nobody need look through its octets again.
         Raises what `Builder.build` raises if this copy cannot be written.
         """
-        return_path, message_id, leave, link, address, called = self._rows[place]
-        if called is None or address is None:
+        return_path, message_id, leave, link, address, names = self._rows[place]
+        display, in_text, in_html = names or called(self._copies[place].names)
+        if address is None or not display or b"\n" in display:
             return return_path, self._by_itself(place, date)
-        display, in_text, in_html = called
         opening = b" <" if len(display) + len(address) <= PLAIN_TO else b"\r\n <"
         segments = self._copies[place].segments
         dated = self._dated if date == self._date else self._new_date(date)
