@@ -388,4 +388,3 @@ class Sender:
             found = copier(self.house, mailing.issue, letter, self.signers, self.clock)
             self._copiers[mailing.pk] = found
         return found
-

@@ -138,9 +138,9 @@ class Batch(ABC):
     def heard(self, claimed: Claimed, answer: Answer | None, now: datetime) -> None:
         """What became of a letter; None: it was not tried."""
         number = claimed.copy
-        self.taken_back.discard(number)
-        self.opening.pop(number, None)
-        self.begun.pop(number, None)
+        if self.begun.pop(number, None) is None:
+            self.opening.pop(number, None)
+            self.taken_back.discard(number)
         if answer is None:
             self.sender.journal.mark(self.places[number], Mark.UNTOUCHED)
             self.untouched.add(number)

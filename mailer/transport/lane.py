@@ -14,6 +14,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
+from itertools import repeat
 from typing import NamedTuple, Protocol
 
 from mailer.core.envelope import Envelope
@@ -23,9 +24,9 @@ from mailer.transport.payload import dot_stuffed
 from mailer.transport.relay import Timeouts
 from mailer.transport.transaction import announcement, refusal_of_ours
 
+#: Of a letter's announcement.
+_STEPS: tuple[Step, ...] = (Step.MAIL, Step.RCPT, Step.DATA)
 _WANTED = {Step.RSET: 2, Step.MAIL: 2, Step.RCPT: 2, Step.DATA: 3}
-#: Where MAIL, RCPT and DATA went out in one write and none of them is answered, so many answers are expected.
-_GROUP = 3
 #: Before either is answered the server has been told of no letter.
 _BETWEEN_LETTERS = (Step.RSET, Step.MAIL)
 #: Replies are short. A larger buffer would cost an mmap and a munmap each (performance.md section 2).
@@ -182,15 +183,14 @@ class Lane:
 
     def _opening(self, parcel: Parcel) -> bytes:
         """What begins a letter, all of it or its first line; the rest waits for the replies."""
-        mail, rcpt = announcement(parcel.envelope, self.capabilities)
-        steps = [(Step.MAIL, mail), (Step.RCPT, rcpt), (Step.DATA, b"DATA\r\n")]
+        lines, steps = announcement(parcel.envelope, self.capabilities), _STEPS
         if self._must_reset:
             self._must_reset = False
-            steps.insert(0, (Step.RSET, b"RSET\r\n"))
+            lines, steps = b"RSET\r\n" + lines, (Step.RSET, *steps)
         if self.capabilities.pipelining:
-            self._expected += [(step, parcel) for step, _ in steps]
-            return b"".join([line for _, line in steps])
-        self._unsaid += [(step, line, parcel) for step, line in steps]
+            self._expected += zip(steps, repeat(parcel))
+            return lines
+        self._unsaid += zip(steps, lines.splitlines(keepends=True), repeat(parcel), strict=False)
         return self._next_line()
 
     def _next_line(self) -> bytes:
@@ -230,7 +230,8 @@ class Lane:
         heard_any = False
         while self.is_open and not self._reader.empty:
             is_in_turn = self._expected and self._out.left <= 0
-            if is_in_turn and len(self._expected) == _GROUP and self._reader.skip_opened():
+            # So many are expected when MAIL, RCPT and DATA went out in one write and none of them is answered.
+            if is_in_turn and len(self._expected) == len(_STEPS) and self._reader.skip_opened():
                 heard_any = True
                 parcel = self._expected[0][1]
                 self._expected.clear()

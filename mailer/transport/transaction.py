@@ -26,11 +26,11 @@ def refusal_of_ours(envelope: Envelope, offered: Capabilities) -> Reply | None:
     return None
 
 
-def announcement(envelope: Envelope, offered: Capabilities) -> tuple[bytes, bytes]:
-    """The MAIL and the RCPT command."""
+def announcement(envelope: Envelope, offered: Capabilities) -> bytes:
+    """MAIL, RCPT and DATA, a line each."""
     size = f" SIZE={len(envelope.payload)}" if offered.size is not None else ""
     # Only a letter to an address that is not ASCII holds anything else (F6).
     octets = "" if envelope.is_fit or envelope.payload.isascii() else " BODY=8BITMIME"
     utf8 = " SMTPUTF8" if envelope.smtputf8 else ""
-    mail = f"MAIL FROM:<{envelope.sender}>{size}{octets}{utf8}\r\n"
-    return mail.encode(), f"RCPT TO:<{envelope.recipient}>\r\n".encode()
+    mail, rcpt = f"MAIL FROM:<{envelope.sender}>{size}{octets}{utf8}", f"RCPT TO:<{envelope.recipient}>"
+    return f"{mail}\r\n{rcpt}\r\nDATA\r\n".encode()
