@@ -5,8 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mailer.house import House
-from mailer.models import dossier, ledger, setting_up
-from mailer.models.base import writing
+from mailer.models import ledger
 
 
 def heads_file(house: House) -> Path:
@@ -17,20 +16,10 @@ def heads_file(house: House) -> Path:
 def seal_ledger(house: House, now: datetime) -> bool:
     """Seal what is not in the chain yet; False if there was nothing."""
     sealed = False
-    while (head := _seal_some(now)) is not None:
+    for head in ledger.seal_ledger(now):
         _write_down(heads_file(house), f"{now.isoformat()} {head}\n")
         sealed = True
     return sealed
-
-
-def _seal_some(now: datetime) -> str | None:
-    """The head after the next batch; None if all is sealed. Between two others may write."""
-    with writing():
-        if not dossier.unsealed():
-            return None
-        head = ledger.seal_ledger(now)
-        setting_up.keep_ledger_head(head)
-        return head
 
 
 def last_head(house: House) -> str | None:

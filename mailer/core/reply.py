@@ -130,7 +130,7 @@ class ReplyReader:
         self._size = 0
 
     def feed(self, octets: bytes | memoryview) -> None:
-        self._octets = b"%b%b" % (self._octets[self._at :], octets)
+        self._octets = self._octets[self._at :] + bytes(octets)
         self._at = 0
 
     @property

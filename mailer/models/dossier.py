@@ -42,11 +42,6 @@ def has_had_a_letter(member: Member) -> bool:
     return arrived().filter(member=member).exists()
 
 
-def unsealed() -> int:
-    """How many lines are not yet in the chain."""
-    return int(ConsentEntry.unscoped.filter(pk__gt=sealed_up_to()).count())
-
-
 def kept_head() -> str:
     """The head of the chain as the site's row has it."""
     head: str = Site.unscoped.values_list("ledger_head", flat=True).get(pk=1)

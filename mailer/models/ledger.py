@@ -1,7 +1,7 @@
 """Writing the ledger: every line bumps `changes`, so writers stand in one order and the sender hears of it."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -11,13 +11,13 @@ from django.db.models import QuerySet
 
 from mailer.core.audience import SubscriptionState
 from mailer.core.consent import GENESIS, Article9, Channel, Entry, Kind, PecrBasis, seal, state_after
-from mailer.models.base import insert
+from mailer.models.base import insert, writing
 from mailer.models.bounce import Event
 from mailer.models.changes import begin_change, name_touched
 from mailer.models.consent import ConsentEntry, ConsentEvidence, Seal, Subscription
 from mailer.models.mailing import Mailing
 from mailer.models.member import Member
-from mailer.models.site import Counter, bump
+from mailer.models.site import Counter, Site, bump
 
 #: One line's part of `state_after`, and of `_word`: it is followed if it is later than what was followed so far; of two
 #: at the same moment a withdrawal.
@@ -28,7 +28,6 @@ _FOLLOW = f"""INSERT INTO mailer_subscription AS followed (member_id, stream_id,
     WHERE (excluded.since, excluded.state = '{SubscriptionState.LEFT}')
         > (followed.since, followed.state = '{SubscriptionState.LEFT}')"""  # noqa: S608 - a word of our own
 
-#: So many take some 20 ms, in which nobody else can write; an import adds a hundred thousand.
 LINES_A_SEAL = 200
 
 
@@ -156,17 +155,41 @@ def draw_salt() -> bytes:
     return secrets.token_bytes(16)
 
 
-def seal_ledger(now: datetime) -> str:
-    """Seal the next lines that are not in the chain yet; the head, to be written outside the database too."""
-    name_touched(begin_change(), [])
-    last = Seal.unscoped.filter(chain=Seal.Chain.CONSENT).order_by("-last_row").first()
-    head = last.head if last else GENESIS
-    rows = list(ConsentEntry.unscoped.filter(pk__gt=last.last_row if last else 0).order_by("pk")[:LINES_A_SEAL])
+def seal_ledger(now: datetime) -> Iterator[str]:
+    """Let what is not in the chain yet join it, some lines at a time; each head, once it is durable.
+
+    Others wait only while a seal is written, not while it is reckoned. Call it outside of every transaction.
+    """
+    last = _last_seal()
+    if not ConsentEntry.unscoped.filter(pk__gt=last.last_row if last else 0).exists():
+        return
+    with writing():
+        # Whoever adds lines bumps `changes` first. So nobody is at it now, and no smaller number comes any more.
+        name_touched(begin_change(), [])
+        until = ConsentEntry.unscoped.latest("pk").pk
+    while (found := _reckoned(last, until, now)) is not None:
+        with writing():
+            if _last_seal() != last:
+                return  # another worker seals
+            found.save(force_insert=True)
+            Site.unscoped.update(ledger_head=found.head)
+        last = found
+        yield found.head
+
+
+def _last_seal() -> Seal | None:
+    last: Seal | None = Seal.unscoped.filter(chain=Seal.Chain.CONSENT).order_by("-last_row").first()
+    return last
+
+
+def _reckoned(last: Seal | None, until: int, now: datetime) -> Seal | None:
+    """The next seal after this one; None if all lines up to `until` are sealed."""
+    lines = ConsentEntry.unscoped.filter(pk__gt=last.last_row if last else 0, pk__lte=until)
+    rows = list(lines.order_by("pk")[:LINES_A_SEAL])
     if not rows:
-        return head
-    head = seal(head, _canonical(rows))
-    Seal.unscoped.create(chain=Seal.Chain.CONSENT, first_row=rows[0].pk, last_row=rows[-1].pk, head=head, sealed_at=now)
-    return head
+        return None
+    head = seal(last.head if last else GENESIS, _canonical(rows))
+    return Seal(chain=Seal.Chain.CONSENT, first_row=rows[0].pk, last_row=rows[-1].pk, head=head, sealed_at=now)
 
 
 def broken_seal() -> Seal | None:

@@ -30,8 +30,3 @@ def known_fingerprints() -> dict[str, str]:
 def keep_fingerprints(fingerprints: Mapping[str, str]) -> None:
     """Remember keys that were added."""
     Site.unscoped.update(key_fingerprints=dict(fingerprints))
-
-
-def keep_ledger_head(head: str) -> None:
-    """Remember the head of the consent chain, as it is also written outside the database."""
-    Site.unscoped.update(ledger_head=head)

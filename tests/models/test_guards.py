@@ -37,7 +37,7 @@ def full(office: Office) -> Office:
     """A row in every guarded table."""
     join(office.house, "Ann Smith", "ann@example.org", consents=[stream(office.house)])
     office.begun(anne())
-    seal_ledger(NOW)
+    list(seal_ledger(NOW))
     for table in _UNCHANGING:
         assert count(table)
     return office
