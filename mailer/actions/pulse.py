@@ -33,12 +33,18 @@ class Pulse:
 
     def beat(self, now: datetime) -> None:
         """Write it down, if that is due."""
-        with self._lock:
-            if self._ended or (self._written_at is not None and timedelta(0) <= now - self._written_at < BEAT):
+        if self._written_at is not None and timedelta(0) <= now - self._written_at < BEAT:
+            return
+        if not self._lock.acquire(blocking=False):
+            return  # the other thread is at it, and may be waiting for the database
+        try:
+            if self._ended:
                 return
             recent = sum(letters for at, letters in list(self._handed) if now - at <= WINDOW)
             worker_row.seen(replace(self.sign, rate=per_second(recent, now, self.sign.started_at)), now)
             self._written_at = now
+        finally:
+            self._lock.release()
 
     def end(self) -> None:
         """The worker ends cleanly, and is not seen again."""

@@ -14,7 +14,7 @@ from mailer.bench.sample import DATE, MARKS, Person
 from mailer.core.batch import Copier
 from mailer.core.greeting import called
 from mailer.core.letter import Letter
-from mailer.core.personalise import PLAIN_TO, Builder
+from mailer.core.personalise import Builder, opening
 from mailer.core.token import Purpose
 
 CLAIM = 500
@@ -73,8 +73,17 @@ def _ready(copier: Copier, person: Person) -> tuple[bytes, ...]:
     display, in_text, in_html = called(person.names)
     message_id = MARKS.keyring.sign_folded(Purpose.MESSAGE_ID, person.handle).encode()
     link = (MARKS.leave_prefix + MARKS.keyring.sign(Purpose.LEAVE, person.handle)).encode()
-    opening = b" <" if len(display) + len(person.address) <= PLAIN_TO else b"\r\n <"
-    values = (display, opening, person.address.encode(), copier.dated(DATE), message_id, link, link, in_text, in_html)
+    values = (
+        display,
+        opening(display, person.address),
+        person.address.encode(),
+        copier.dated(DATE),
+        message_id,
+        link,
+        link,
+        in_text,
+        in_html,
+    )
     pieces = copier.pattern(person.segments).filled(values)
     if b"".join(pieces) != copier.batch([person]).letter(0, DATE)[1]:
         raise AssertionError(f"two ways to build the letter to {person.address} differ")

@@ -17,7 +17,7 @@ from mailer.core.address import check_wire
 from mailer.core.greeting import called, called_plainly, closed
 from mailer.core.leave_address import leave_mailto
 from mailer.core.pattern import Pattern
-from mailer.core.personalise import LEAVE, PLAIN_TO, Builder, CopyError, CopyValues
+from mailer.core.personalise import LEAVE, Builder, CopyError, CopyValues, opening
 from mailer.core.seal import Seal
 from mailer.core.token import Keyring, Purpose, octets_of
 
@@ -120,10 +120,10 @@ class Copier:
 
     def signed(self, seal: Seal, segments: frozenset[str], values: tuple[bytes, ...], date: str) -> bytes:
         """A copy with its signatures."""
-        display, _, address, _, message_id, leave, link, in_text, in_html = values
+        display, between, address, _, message_id, leave, link, in_text, in_html = values
         domain = self.marks.mail_domain.encode()
         personal = (
-            b"%b <%b>" % (display, address), date.encode(), b"<%b@%b>" % (message_id, domain),
+            b"%b%b%b>" % (display, between.removeprefix(b"\r\n"), address), date.encode(), b"<%b@%b>" % (message_id, domain),
             b"<%b>" % leave.replace(b"\r\n", b""),
         )  # fmt: skip
         head = self._head.filled(values)
@@ -168,12 +168,11 @@ class Batch:
         """
         return_path, message_id, leave, link, address, names = self._rows[place]
         display, in_text, in_html = names or called(self._copies[place].names)
-        if address is None or not display or b"\n" in display:
+        if address is None or b"\n" in display:
             return return_path, self._by_itself(place, date)
-        opening = b" <" if len(display) + len(address) <= PLAIN_TO else b"\r\n <"
         segments = self._copies[place].segments
         dated = self._dated if date == self._date else self._new_date(date)
-        values = (display, opening, address, dated, message_id, leave, link, in_text, in_html)
+        values = (display, opening(display, address), address, dated, message_id, leave, link, in_text, in_html)
         if self._seal is None:
             pattern = self._patterns.get(segments) or self._copier.pattern(segments)
             return return_path, b"".join(pattern.filled(values))

@@ -20,6 +20,7 @@ Called = tuple[bytes, bytes, bytes]
 """As display name (empty: none), in the text, in the HTML."""
 
 _KNOWN_NAMES = 65_536
+_PAIR = 2
 _LONGEST_SHOWN_NAME = 120
 _LONGEST_PLAIN_NAME = 60
 
@@ -32,7 +33,10 @@ _ODD = ((b"  ", b"\0\0"), (b"\n ", b"\n\0"), (b" \n", b"\0\n"), (b"\nFrom ", b"\
 
 def called(names: tuple[str, ...]) -> Called:
     """How one copy calls those it is for; a household is shown no display name."""
-    return (_lettered(names[0]) if len(names) == 1 else None) or _slowly(names)
+    quickly = _lettered(AND.join(names)) if len(names) <= _PAIR else None
+    if quickly is None:
+        return _slowly(names)
+    return quickly if len(names) == 1 else (b"", *quickly[1:])
 
 
 def called_plainly(households: Sequence[tuple[str, ...]]) -> list[Called | None]:

@@ -21,7 +21,7 @@ from mailer.core.quoted_printable import SOFT_BREAK
 from mailer.core.seal import FixedHeaders, Seal, relaxed_values
 
 #: The longest display name and address that stand on one line.
-PLAIN_TO = header.LONGEST_ENCODED_LINE - len("To:  <>")
+_PLAIN_TO = header.LONGEST_ENCODED_LINE - len("To:  <>")
 LEAVE = re.compile(r"(?:https://[A-Za-z0-9.-]+|http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::[0-9]+)?/[!-;=?-~]*")
 
 
@@ -192,8 +192,14 @@ def _forms(values: CopyValues, display: bytes) -> _Forms:
 
 def _to(display: bytes, address: str) -> bytes:
     check_wire(address)
-    if not display or not address.isascii():
+    if not address.isascii():
         # A server that takes SMTPUTF8 takes UTF-8 here; encoded-words beside it would be wrong (F17).
         return header.mailbox("To", "", address)
-    fold = b"" if b"\n" not in display and len(display) + len(address) <= PLAIN_TO else b"\r\n"
-    return b"To: %b%b <%b>\r\n" % (display, fold, address.encode("ascii"))
+    return b"To: %b%b%b>\r\n" % (display, opening(display, address), address.encode("ascii"))
+
+
+def opening(display: bytes, address: str | bytes) -> bytes:
+    """What stands between a display name and the address: a new line where both are too long for one."""
+    if not display:
+        return b"<"
+    return b" <" if len(display) + len(address) <= _PLAIN_TO and b"\n" not in display else b"\r\n <"

@@ -94,7 +94,7 @@ class Lane:
         self.ended: deque[Ended] = deque()
         self.deadline = float("inf")
         self._reader = reader
-        self._timeouts = timeouts
+        self._patience = {step: timeouts.of(step) for step in Step}
         self._out = Outgoing(sock)
         # One for all lanes would be shared with other threads; one for each reply would have to be made.
         self._buffer = bytearray(_READ)
@@ -437,11 +437,11 @@ class Lane:
 
     def _set_deadline(self) -> None:
         if self._out.waits:
-            self.deadline = self.ticks() + self._timeouts.block
+            self.deadline = self.ticks() + self._patience[Step.BODY]
         elif self._expected:
-            self.deadline = self.ticks() + self._timeouts.of(self._expected[0][0])
+            self.deadline = self.ticks() + self._patience[self._expected[0][0]]
         elif self._unsaid:
-            self.deadline = self.ticks() + self._timeouts.of(self._unsaid[0][0])
+            self.deadline = self.ticks() + self._patience[self._unsaid[0][0]]
         else:
             self.deadline = float("inf")
 
