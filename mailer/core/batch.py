@@ -123,8 +123,8 @@ class Copier:
         display, between, address, _, message_id, leave, link, in_text, in_html = values
         domain = self.marks.mail_domain.encode()
         personal = (
-            b"%b%b%b>" % (display, between.removeprefix(b"\r\n"), address), date.encode(), b"<%b@%b>" % (message_id, domain),
-            b"<%b>" % leave.replace(b"\r\n", b""),
+            b"%b%b%b>" % (display, between.removeprefix(b"\r\n"), address), date.encode(),
+            b"<%b@%b>" % (message_id, domain), b"<%b>" % leave.replace(b"\r\n", b""),
         )  # fmt: skip
         head = self._head.filled(values)
         return self.builder.sealed(seal, head, segments, (in_text, in_html, link, link), personal)
