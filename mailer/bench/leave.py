@@ -77,7 +77,7 @@ def run(members: int = MEMBERS) -> Report:
             idle = _load(port, tokens, lambda passed: passed < IDLE_SECONDS)
             site.ask("mailing")
             sink.forget()
-            with site.running("worker"):
+            with ours.working():
                 busy = _during(sink, port, tokens)
             memory = peak_mib(pid)
         _must_all_be_right(idle, busy, site.ask("left") - before)

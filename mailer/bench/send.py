@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from subprocess import Popen
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
@@ -57,18 +58,23 @@ class Bench:
 
     def send(self, workers: int = 0) -> Sending:
         """Prepare a mailing, let so many workers (0: as `mailer run` keeps) hand it over, and compare every letter."""
-        workers = workers or min(_MOST_WORKERS, len(os.sched_getaffinity(0)))
         mailing = self.site.ask("mailing")
         if mailing["state"] != "sending":
             raise BenchRefused(f"The mailing did not start: {mailing['state']} {mailing['reason']}")
         self.sink.forget()
         begun = time.monotonic()
-        with ExitStack() as stack:
-            running = [stack.enter_context(self.site.running("worker")) for _ in range(workers)]
+        with self.working(workers) as running:
             taken = _await(self.sink, mailing["copies"])
             peak = max(peak_mib(worker.pid) for worker in running)
         self.verify(mailing["mailing"])
         return Sending(mailing["mailing"], taken, peak, begun)
+
+    @contextmanager
+    def working(self, workers: int = 0) -> Iterator[list[Popen[bytes]]]:
+        """So many workers, or 0: as many as `mailer run` keeps."""
+        with ExitStack() as stack:
+            count = workers or min(_MOST_WORKERS, len(os.sched_getaffinity(0)))
+            yield [stack.enter_context(self.site.running("worker")) for _ in range(count)]
 
     def verify(self, mailing: int) -> None:
         """Refuse a result unless everyone who should have a letter has exactly one, and the right one."""
