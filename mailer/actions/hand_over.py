@@ -24,6 +24,7 @@ from mailer.actions.pause_mailing import pause
 from mailer.actions.pulse import Pulse
 from mailer.actions.replay_departures import departures_waiting, replay_departures
 from mailer.actions.send_notices import NoticeBatch
+from mailer.actions.touched import Touched
 from mailer.actions.watch_site import disk_is_low
 from mailer.core import letter as letters
 from mailer.core.batch import Copier
@@ -45,8 +46,8 @@ _CLAIM_SECONDS = 0.5
 LEASE = timedelta(minutes=15)
 #: How often, in seconds, the free space is looked at.
 _DISK_LOOK = 1.0
-#: How old, in seconds, a reading of `changes` may be.
-FRESH = 0.05
+#: How old, in seconds, a reading of `changes` may be; a departure that nobody else carries out waits for two readings.
+FRESH = 0.025
 #: How long, in seconds, an answer may wait to be written down, and an empty queue to be asked again.
 _PATIENCE = 0.25
 
@@ -82,9 +83,11 @@ class Sender:
     _wires: dict[str, HandsOver] = field(default_factory=dict)
     _via: Chosen | None = None
     _batches: list[Batch] = field(default_factory=list)
+    touched: Touched = field(default_factory=Touched)
     _mailings: dict[int, Mailing] = field(default_factory=dict)
     _copiers: dict[int, Copier] = field(default_factory=dict)
     _read_at: float = 0.0
+    _waiting_before: dict[str, int] = field(default_factory=dict)
     _turned_at: float = 0.0
     _found_nothing: bool = False
     _answers: int = 0
@@ -111,6 +114,7 @@ class Sender:
                 self._go_on()
         finally:
             self._let_go()
+            self.touched = Touched()
         return True
 
     def rest(self) -> None:
@@ -183,9 +187,18 @@ class Sender:
                 self._check_again(batch, changes)
 
     def _carry_out_departures(self) -> None:
-        """Whoever left while the database was away is off before anything more is sent (U13)."""
-        if departures_waiting(self.house):
-            replay_departures(self.house, self.clock())
+        """Whoever left while the database was away is off before anything more is sent (U13).
+
+        What was added since the last look is first left to the page that wrote it, which does the same at once.
+        """
+        waiting = departures_waiting(self.house)
+        if ready := {
+            name: min(size, self._waiting_before[name])
+            for name, size in waiting.items()
+            if name in self._waiting_before
+        }:
+            replay_departures(self.house, self.clock(), ready)
+        self._waiting_before = waiting
 
     def _check_again(self, batch: Batch, changes: int) -> None:
         try:

@@ -24,7 +24,6 @@ from mailer.core.reply import Answer
 from mailer.core.schedule import brief
 from mailer.models import Copy, Mailing, Outgoing, outbox, preparing, quota, recheck, steering
 from mailer.models.base import writing
-from mailer.models.changes import is_about_everyone, touched_on
 from mailer.models.outbox import Claimed, signed
 from mailer.models.quota import Grant
 from mailer.models.site import Counter, current
@@ -61,7 +60,8 @@ class Batch(ABC):
     number: int
     waiting: deque[Claimed]
     kept_at: float
-    checked_to: int
+    #: None: it was never checked.
+    checked_to: int | None
     table: type[Outgoing] = Copy
     places: dict[int, int] = field(default_factory=dict)
     _held: dict[int, Claimed] = field(default_factory=dict)
@@ -121,11 +121,10 @@ class Batch(ABC):
         self.back = hold_back(self.sender.house, held, now, priority=priority)
         self._held = {claimed.copy: claimed for claimed in held}
         self.waiting.extend(claimed for claimed in held if claimed.copy not in self.back.until)
-        spare = self.grant.letters - len(self.waiting)
-        if self.back.until or (spare and self.grant.scope):
+        if self.back.until:
             with writing():
                 self._put_off(self.back.until)
-                quota.give_back([(self.grant, spare)])
+                quota.give_back([(self.grant, len(self.back.until))])
 
     def _put_off(self, until: Mapping[int, datetime]) -> None:
         """Let these rest, each until its time, untouched: a destination has one time for all its copies."""
@@ -238,19 +237,14 @@ class MailingBatch(Batch):
 
     mailing: Mailing = field(kw_only=True)
     ids: Sequence[int] = field(kw_only=True)
-    checked_on: date = field(kw_only=True)
+    checked_on: date | None = field(kw_only=True)
     _made: Made = field(init=False)
     _order: dict[int, int] = field(init=False)
 
     @classmethod
     def claim(cls, sender: "Sender", mailing: Mailing, via: Chosen, most: int) -> "MailingBatch | None":
-        """Claim and check in one transaction, inside `writing()`: only who may be written to now is in hand (P8).
-
-        Who that is, `enter` reads after it: others wait for this transaction.
-        """
+        """Claim, inside `writing()`: `enter` looks at it after that, since others wait for this transaction."""
         now, kept_at = sender.clock(), sender.ticks()
-        # Read before anything is judged: whatever changes from here on will be noticed.
-        changes = current(Counter.CHANGES)
         waited_for = steering.waits_for(mailing.pk)
         if waited_for is None:
             return None
@@ -262,24 +256,49 @@ class MailingBatch(Batch):
                 steering.explain_waiting(f"The relay's limit is used up until {again}.", grant.again_at)
             return None
         number, ids = outbox.claim(mailing.pk, sender.journal.worker, now=now, lease=sender.lease, most=grant.letters)
+        quota.give_back([(grant, grant.letters - len(ids))])
         if not number:
-            quota.give_back([(grant, grant.letters)])
             return None
         if waited_for:
             steering.goes_on(mailing.pk)
-        today = sender.house.today(now)
-        batch = cls(sender, number, deque(), kept_at, changes, mailing=mailing, ids=ids, checked_on=today, grant=grant)
-        batch.check_since_the_start(now)
-        return batch
+        # Everyone was checked as a whole when the mailing started.
+        return cls(
+            sender, number, deque(), kept_at, mailing.checked_at_change,
+            mailing=mailing, ids=ids, checked_on=mailing.checked_on, grant=grant,
+        )  # fmt: skip
 
-    def check_since_the_start(self, now: datetime) -> None:
-        """Everyone was checked as a whole when the mailing started: now those whom something has touched since."""
-        mailing = self.mailing
-        since = mailing.checked_at_change
-        if since is None or mailing.checked_on != self.checked_on or is_about_everyone(since, self.checked_to):
-            self._check(self.ids, now)
-        elif touched := touched_on(self.ids, since):
-            self._check(touched, now)
+    def enter(self) -> None:
+        """Check again those whom something has touched since the start: only who may be written to is in hand (P8)."""
+        # Read before anything is judged: whatever changes from here on will be noticed.
+        changes = current(Counter.CHANGES)
+        held: Sequence[Claimed] = outbox.held_by(self.number)
+        if missing := set(self.ids) - {claimed.copy for claimed in held}:
+            with writing():
+                recheck.withdraw_empty(missing)
+        held = self._checked(held, changes)
+        # To give back what was withdrawn changes nothing, but for the limits.
+        self.untouched = set(self.ids) - {claimed.copy for claimed in held}
+        self.hold_back(held, self.sender.clock())
+        self.remake(list(self.waiting))
+        super().enter()
+
+    def _checked(self, held: Sequence[Claimed], changes: int) -> Sequence[Claimed]:
+        """The claim as it is now, if something has touched those on these copies; the very same if nothing has."""
+        before, self.checked_to = self.checked_to, changes
+        today, touched = self.sender.house.today(self.sender.clock()), self.sender.touched
+        if before is not None:
+            touched.cover(before, changes)
+        # Memberships of regions begin and end with a day, and no change says so.
+        everyone = before is None or today != self.checked_on or touched.everyone(before)
+        self.checked_on = today
+        ids = [each.copy for each in held if everyone or (before is not None and touched.any_of(each.members, before))]
+        if not ids:
+            return held
+        with writing():
+            if not steering.is_sending(self.mailing.pk):
+                return ()
+            self._check(ids, self.sender.clock())
+            return outbox.held_by(self.number)
 
     def _check(self, copies: Iterable[int], now: datetime) -> None:
         """Of those on these copies: who has moved goes on another copy, who may not be written to on none."""
@@ -294,21 +313,10 @@ class MailingBatch(Batch):
         return super().is_checked(changes) and self.checked_on == self.sender.house.today(self.sender.clock())
 
     def check_again(self, changes: int) -> None:
-        before, self.checked_to = self.checked_to, changes
-        ids = [*(claimed.copy for claimed in self.waiting), *self.opening]
-        today = self.sender.house.today(self.sender.clock())
-        # Memberships of regions begin and end with a day, and no change says so.
-        everyone = today != self.checked_on or is_about_everyone(before, changes)
-        self.checked_on = today
-        touched = ids if everyone else touched_on(ids, before)
-        if not ids or not (touched or everyone):
+        known = [*self.waiting, *self.opening.values()]
+        held = self._checked(known, changes)
+        if held is known:
             return
-        with writing():
-            if not steering.is_sending(self.mailing.pk):
-                self.stop()
-                return
-            self._check(touched, self.sender.clock())
-            held = outbox.held_by(self.number)
         fresh = {claimed.copy: claimed for claimed in held}
         self.remake(held)
         # To give back what was withdrawn changes nothing, and frees its place in the journal.
@@ -320,15 +328,6 @@ class MailingBatch(Batch):
     @property
     def is_in_time(self) -> bool:
         return self.sender.clock() < self.mailing.not_after
-
-    def enter(self) -> None:
-        held = outbox.held_by(self.number)
-        if missing := set(self.ids) - {claimed.copy for claimed in held}:
-            with writing():
-                recheck.withdraw_empty(missing)
-        self.hold_back(held, self.sender.clock())
-        self.remake(list(self.waiting))
-        super().enter()
 
     def remake(self, held: Sequence[Claimed]) -> None:
         """Make ready what can be made ready for all at once: tokens, addresses, names."""

@@ -7,7 +7,7 @@ known, so that nothing may be sent: both raise.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from mailer.actions.carry_out import carry_out, take_up
@@ -30,23 +30,25 @@ class DeparturesUnreadable(MailerError, OSError):
     """Who has left cannot be read; nothing may be sent without it."""
 
 
-def departures_waiting(house: House) -> bool:
-    """Whether something was written down since this process last read; asks no database, and costs microseconds."""
+def departures_waiting(house: House) -> dict[str, int]:
+    """The files to which something was added since this process last read, with their sizes; asks no database."""
     try:
-        return departures(house).has_news()
+        return departures(house).news()
     except OSError as error:
         raise _unreadable(error) from error
 
 
-def replay_departures(house: House, now: datetime) -> int:
-    """Carry out all that is written down and not done, and what has waited for somebody; how many acts."""
+def replay_departures(house: House, now: datetime, until: Mapping[str, int] | None = None) -> int:
+    """Carry out all that is written down and not done, and what has waited for somebody; how many acts.
+
+    `until` are sizes of files, for whoever leaves what is behind them to the pages that wrote it a moment ago.
+    """
     log = departures(house)
     count = 0
     try:
-        for name, size in log.sizes().items():
-            if log.seen.get(name) != size:
-                count += _replay_file(house, log, name, now)
-                log.seen[name] = size
+        for name, size in (departures_waiting(house) if until is None else until).items():
+            count += _replay_file(house, log, name, size, now)
+            log.seen[name] = size
     except OSError as error:
         raise _unreadable(error) from error
     return count + _take_up_stranded(now)
@@ -56,7 +58,7 @@ def forget_old_departures(house: House, now: datetime) -> None:
     """Remove the files of months that are over for longer than they are kept, if all in them is done."""
     ended = now - timedelta(days=house.config.data.keep_departures_days)
     log = departures(house)
-    if any(log.seen.get(name) != size for name, size in log.sizes().items()):
+    if departures_waiting(house):
         return
     gone = log.remove_before(ended.date())
     if gone:
@@ -69,10 +71,10 @@ def people_waited_for() -> int:
     return len(departing.stranded())
 
 
-def _replay_file(house: House, log: DepartureLog, name: str, now: datetime) -> int:
-    offset = noted = _position(log, name)
+def _replay_file(house: House, log: DepartureLog, name: str, size: int, now: datetime) -> int:
+    offset = _position(log, name)
     count = 0
-    while octets := log.read(name, offset):
+    while octets := log.read(name, offset, size):
         offset += len(octets)
         acts = list(_acts(name, octets))
         done = departing.done_among(act.seed for act in acts)
@@ -80,8 +82,8 @@ def _replay_file(house: House, log: DepartureLog, name: str, now: datetime) -> i
         for start in range(0, len(waiting), _AT_ONCE):
             with writing():
                 count += sum(carry_out(house, act, now) for act in waiting[start : start + _AT_ONCE])
-        if waiting or offset - noted > _UNNOTED:
-            noted = offset
+        if offset - log.noted.get(name, 0) > _UNNOTED:
+            log.noted[name] = offset
             with writing():
                 departing.note_read(name, offset, octets[-CHECKSUM - 1 :].decode("ascii", "replace"))
         log.read_to[name] = offset
@@ -94,6 +96,7 @@ def _position(log: DepartureLog, name: str) -> int:
     if log.read_to.get(name, size + 1) <= size:
         return log.read_to[name]
     offset, tail = departing.read_to(name)
+    log.noted[name] = offset
     return offset if offset <= size and log.ends_with(name, offset, tail.encode()) else 0
 
 

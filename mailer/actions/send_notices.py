@@ -40,6 +40,7 @@ class NoticeBatch(Batch):
         if not rows:
             quota.give_back([(grant, grant.letters)])
             return None
+        quota.give_back([(grant, grant.letters - len(rows))])
         notices = {row.pk: row for row in rows}
         changes = current(Counter.CHANGES)
         batch = cls(sender, rows[0].claim or 0, deque(), sender.ticks(), changes, notices=notices, grant=grant)
@@ -87,6 +88,7 @@ def _claimed(notice: Notice, now: datetime) -> Claimed:
         address=notice.mailbox.address,
         language="",
         segments=frozenset(),
+        members=(),
         names=(),
         attempts=notice.attempts,
         first_attempt_at=notice.first_attempt_at or now,

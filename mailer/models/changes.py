@@ -15,11 +15,6 @@ from mailer.models.mailing import Mailing
 from mailer.models.member import Member
 from mailer.models.site import Counter, bump, current
 
-_RIDES = """SELECT DISTINCT d.copy_id FROM mailer_delivery d
-    WHERE d.copy_id IN ({copies}) AND d.outcome = 'carried'
-        AND EXISTS (SELECT 1 FROM mailer_change c WHERE c.member_id = d.member_id AND c.number > %s)"""
-
-
 #: Mailings whose copies may still be checked again.
 _UNFINISHED = (MailingState.PREPARING, MailingState.SENDING, MailingState.PAUSED, MailingState.STOPPED)
 
@@ -50,26 +45,17 @@ def name_touched(number: int, members: Iterable[int]) -> None:
     insert(Change, [{"number": number, "member": member} for member in set(members) or (None,)])
 
 
-def is_about_everyone(after: int, until: int) -> bool:
-    """Whether a change with a number over `after`, up to `until`, did not say whom it is about."""
-    named = Change.unscoped.filter(number__gt=after, number__lte=until).values("number").distinct().count()
-    return bool(named < until - after)
+def named(after: int, until: int) -> list[tuple[int, int | None]]:
+    """Whom the changes with a number over `after`, up to `until`, are about, in their order: number and member.
 
-
-def touched(after: int) -> models.QuerySet[Change]:
-    """The named changes with a number over `after`."""
-    rows: models.QuerySet[Change] = Change.unscoped.filter(number__gt=after, member__isnull=False)
-    return rows
-
-
-def touched_on(copy_ids: Iterable[int], after: int) -> list[int]:
-    """Those of the copies on which somebody rides whom a named change over `after` touched."""
-    ids = list(copy_ids)
-    if not ids:
-        return []
+    None stands for nobody; a number that is missing did not say.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_RIDES.format(copies=", ".join(map(str, map(int, ids)))), [after])
-        return [row[0] for row in cursor.fetchall()]
+        cursor.execute(
+            "SELECT number, member_id FROM mailer_change WHERE number > %s AND number <= %s ORDER BY number",
+            [after, until],
+        )
+        return list(cursor.fetchall())
 
 
 def forget_old_changes() -> int:

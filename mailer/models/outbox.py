@@ -42,7 +42,7 @@ def signed(handle: int) -> int:
 
 
 class Claimed(NamedTuple):
-    """A copy in a worker's hands, with those it is for."""
+    """A copy in a worker's hands, with those it is for: `members` and their `names`."""
 
     copy: int
     handle: int
@@ -50,6 +50,7 @@ class Claimed(NamedTuple):
     address: str
     language: str
     segments: frozenset[str]
+    members: tuple[int, ...]
     names: tuple[str, ...]
     attempts: int
     first_attempt_at: datetime
@@ -129,8 +130,8 @@ def held_by(claim_number: int) -> list[Claimed]:
     """The copies of a claim with their addresses and the names of those still carried, in the order of position."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT c.id, c.handle, b.id, b.address, c.language, c.segments, c.attempts, c.first_attempt_at, m.name"
-            " FROM mailer_copy c JOIN mailer_mailbox b ON b.id = c.mailbox_id"
+            "SELECT c.id, c.handle, b.id, b.address, c.language, c.segments, c.attempts, c.first_attempt_at,"
+            " m.id, m.name FROM mailer_copy c JOIN mailer_mailbox b ON b.id = c.mailbox_id"
             " JOIN mailer_delivery d ON d.copy_id = c.id AND d.outcome = 'carried'"
             " JOIN mailer_member m ON m.id = d.member_id"
             " WHERE c.claim = %s AND c.state = 'claimed' ORDER BY c.position, c.id, d.member_id",
@@ -138,12 +139,15 @@ def held_by(claim_number: int) -> list[Claimed]:
         )
         rows = cursor.fetchall()
     held: list[Claimed] = []
-    for copy, handle, mailbox, address, language, segments, attempts, first, name in rows:
+    for copy, handle, mailbox, address, language, segments, attempts, first, member, name in rows:
         if held and held[-1].copy == copy:
-            held[-1] = held[-1]._replace(names=(*held[-1].names, name))
+            before = held[-1]
+            held[-1] = before._replace(members=(*before.members, member), names=(*before.names, name))
             continue
         chosen, since = _segments(segments), _aware(first)
-        held.append(Claimed(copy, unsigned(handle), mailbox, address, language, chosen, (name,), attempts, since))
+        held.append(
+            Claimed(copy, unsigned(handle), mailbox, address, language, chosen, (member,), (name,), attempts, since)
+        )
     return held
 
 

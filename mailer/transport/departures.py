@@ -63,12 +63,17 @@ class _OpenFile:
 
 
 class DepartureLog:
-    """The files of one folder. `seen` and `read_to` are what a reader in this process remembers of each."""
+    """The files of one folder.
+
+    What a reader in this process remembers of each: its size when it was `seen`, how far it was `read_to`, and how far
+    the database has `noted` that.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.seen: dict[str, int] = {}
         self.read_to: dict[str, int] = {}
+        self.noted: dict[str, int] = {}
         self._file: _OpenFile | None = None
         self._opening = threading.Lock()
 
@@ -91,13 +96,13 @@ class DepartureLog:
             return {}
         return dict(sorted(found))
 
-    def has_news(self) -> bool:
-        """Whether a file has another size than when this process last read it."""
-        return any(self.seen.get(name) != size for name, size in self.sizes().items())
+    def news(self) -> dict[str, int]:
+        """The files that have another size than when this process last read them, with that size."""
+        return {name: size for name, size in self.sizes().items() if self.seen.get(name) != size}
 
-    def read(self, name: str, start: int) -> bytes:
-        """Whole lines from an offset on; empty if there are none. A line that is still being written waits."""
-        octets = self._octets(name, start, _CHUNK)
+    def read(self, name: str, start: int, end: int) -> bytes:
+        """Whole lines from an offset up to another; empty if there are none. A line that is being written waits."""
+        octets = self._octets(name, start, max(0, min(_CHUNK, end - start)))
         return octets[: octets.rfind(b"\n") + 1]
 
     def ends_with(self, name: str, offset: int, tail: bytes) -> bool:
@@ -108,14 +113,15 @@ class DepartureLog:
         """Remember nothing of what was read: the database may be another one now."""
         self.seen.clear()
         self.read_to.clear()
+        self.noted.clear()
 
     def remove_before(self, day: date) -> list[str]:
         """Remove the files of months that ended before this day; their names."""
         old = [name for name in self.sizes() if _end_of(name) <= day]
         for name in old:
             (self.folder / name).unlink(missing_ok=True)
-            self.seen.pop(name, None)
-            self.read_to.pop(name, None)
+            for known in (self.seen, self.read_to, self.noted):
+                known.pop(name, None)
         return old
 
     def _octets(self, name: str, start: int, most: int) -> bytes:

@@ -9,7 +9,7 @@ from mailer.actions.leave import Extent, Left, leave, undo
 from mailer.core.consent import Channel
 from mailer.models import Member
 from mailer.models.base import writing
-from mailer.models.changes import is_about_everyone, touched
+from mailer.models.changes import named
 from mailer.models.ledger import rebuild, seal_ledger
 from mailer.models.site import Counter, current
 from tests.actions.office import Office, leave_token
@@ -44,7 +44,10 @@ def about(act: Callable[[], object]) -> set[int] | None:
     act()
     until = current(Counter.CHANGES)
     assert until > before
-    return None if is_about_everyone(before, until) else set(touched(before).values_list("member", flat=True))
+    found = named(before, until)
+    assert {number for number, _ in found} <= set(range(before + 1, until + 1))
+    is_about_everyone = len({number for number, _ in found}) < until - before
+    return None if is_about_everyone else {member for _, member in found if member is not None}
 
 
 @pytest.mark.parametrize("extent", Extent)

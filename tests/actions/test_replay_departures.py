@@ -183,13 +183,33 @@ def test_a_folder_that_cannot_be_read_lets_nothing_be_sent(office: Office) -> No
         folder(office).unlink()
 
 
-def test_a_start_reads_on_where_the_database_says(office: Office, departure: Departure) -> None:
+def test_a_start_reads_on_where_the_database_says(
+    office: Office, departure: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailer.actions.replay_departures._UNNOTED", 0)
     write_down(office.house, departure, office.now)
     replay_departures(office.house, office.now)
     assert ReadTo.unscoped.get().offset == file(office).stat().st_size
     file(office).write_bytes(b"x" * (file(office).stat().st_size - 17) + file(office).read_bytes()[-17:])
     start_again(office)
     assert replay_departures(office.house, office.now) == 0, "what is done is not read again"
+
+
+def test_the_database_is_not_told_of_every_line(office: Office, departure: Departure) -> None:
+    write_down(office.house, departure, office.now)
+    assert replay_departures(office.house, office.now) == 1
+    assert not ReadTo.unscoped.exists()
+
+
+def test_what_came_a_moment_ago_can_be_left_to_the_page_that_wrote_it(
+    office: Office, ann: Member, departure: Departure
+) -> None:
+    write_down(office.house, departure, office.now)
+    ((name, size),) = departures_waiting(office.house).items()
+    write_down(office.house, left(office, seed=7, handle=2), office.now)
+    assert replay_departures(office.house, office.now, {name: size}) == 1
+    assert departures_waiting(office.house), "the other line is still to be read"
+    assert not is_on(ann, office.house)
 
 
 def test_a_file_that_is_another_one_is_read_from_its_beginning(office: Office, ann: Member) -> None:

@@ -4,8 +4,7 @@ import pytest
 
 from mailer.models import Change, Mailing
 from mailer.models.base import writing
-from mailer.models.changes import begin_change, forget_old_changes, is_about_everyone, name_touched, touched_on
-from mailer.models.copy import Copy, Delivery
+from mailer.models.changes import begin_change, forget_old_changes, name_touched, named
 from mailer.models.site import Counter, bump, current
 from tests.actions.office import Office
 from tests.world import anne, join, stream
@@ -25,32 +24,18 @@ def changed(*touched: int) -> int:
     return number
 
 
-def test_a_change_that_names_nobodys_rows_is_about_everyone(office: Office) -> None:
+def test_the_changes_since_one_are_named_in_their_order(office: Office) -> None:
     ann, bea = members(office, 2)
     before = current(Counter.CHANGES)
-    changed(ann)
-    changed(bea, ann)
-    changed()
-    assert not is_about_everyone(before, current(Counter.CHANGES))
+    first, nobody = changed(ann), changed()
     with writing():
         bump(Counter.CHANGES)
-    assert is_about_everyone(before, current(Counter.CHANGES))
-    assert not is_about_everyone(current(Counter.CHANGES), current(Counter.CHANGES))
-
-
-def test_only_copies_with_a_touched_rider_are_looked_at_again(office: Office) -> None:
-    ann, bea, cy = members(office, 3)
-    office.begun(anne())
-    copies = list(Copy.unscoped.values_list("pk", flat=True))
-    before = current(Counter.CHANGES)
-    changed(ann)
-    later = changed(cy)
-    of = dict(Delivery.unscoped.values_list("member", "copy"))
-    assert sorted(touched_on(copies, before)) == sorted([of[ann], of[cy]])
-    assert touched_on(copies, later - 1) == [of[cy]]
-    assert touched_on(copies, later) == []
-    assert touched_on([of[bea]], before) == []
-    assert touched_on([], before) == []
+    both = changed(bea, ann)
+    assert sorted(named(before, both), key=str) == sorted(
+        [(first, ann), (nobody, None), (both, ann), (both, bea)], key=str
+    )
+    assert named(first, nobody) == [(nobody, None)]
+    assert named(both, both) == []
 
 
 def test_what_an_open_mailing_may_ask_for_is_kept(office: Office) -> None:
