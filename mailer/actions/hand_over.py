@@ -42,7 +42,7 @@ from mailer.transport.pool import HandsOver
 
 #: Copies in a first claim, and in any; between the two, about half a second of work at the rate of the moment.
 FIRST, MOST = 50, 1000
-_CLAIM_SECONDS = 0.5
+_CLAIM_SECONDS = 0.15
 LEASE = timedelta(minutes=15)
 #: How often, in seconds, the free space is looked at.
 _DISK_LOOK = 1.0
@@ -249,6 +249,8 @@ class Sender:
                     trouble = mailing, error
             quota.give_back(returned)
         self.journal.clear(freed)
+        if claims:
+            self._found_nothing = not claimed
         self._take_in(claimed)
         if trouble is not None:
             pause(trouble[0], self.clock(), f"It cannot be sent: {trouble[1]}")
@@ -284,7 +286,6 @@ class Sender:
 
     def _take_in(self, claimed: Sequence[Batch]) -> None:
         """Claims that are durable come into hand: into mirror and journal, before a server hears of them."""
-        self._found_nothing = not claimed
         if claimed:
             # Not before they are durable: the mirror must never be ahead of the database by itself.
             note_claim(self.house, max(batch.number for batch in claimed))
