@@ -40,7 +40,7 @@ from mailer.models.quota import Grant
 from mailer.transport.journal import Journal
 from mailer.transport.pool import HandsOver
 
-#: Copies in a first claim, and in any; between the two, about half a second of work at the rate of the moment.
+#: Copies in a first claim, and in any; between the two, a sixth of a second of work at the rate of the moment.
 FIRST, MOST = 50, 1000
 _CLAIM_SECONDS = 0.15
 LEASE = timedelta(minutes=15)
@@ -357,7 +357,7 @@ class Sender:
             self.ready_at = min(until, self.ready_at or until)
 
     def _chunk(self) -> int:
-        """About half a second of work, so that a lost host leaves no more than that in doubt."""
+        """A sixth of a second of work: no more is in doubt when a host is lost, and no connection waits long for it."""
         return min(MOST, max(int(self._rate * _CLAIM_SECONDS), 2 * self._width)) if self._rate else FIRST
 
     def _measure(self) -> None:
