@@ -6,7 +6,7 @@ or when the server turns a connection away. Nobody needs to configure it (standa
 
 from collections.abc import Callable
 
-START, MOST = 4, 64
+START, MOST = 8, 64
 #: Seconds over which a width is tried, and for how long one that did not pay, or was turned away, is not tried again.
 _WINDOW, _HOLD, _TURNED_AWAY = 0.1, 60.0, 600.0
 #: Below this share of time spent waiting for the server, it is we who are busy.

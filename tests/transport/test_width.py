@@ -31,19 +31,19 @@ def test_it_doubles_while_that_pays(clock: Clock) -> None:
     for rate in (100, 200, 400, 800, 1600, 3200):
         spend(width, clock, rate=rate)
         aims.append(width.aim)
-    assert aims == [8, 16, 32, 64, 64, 64]
+    assert aims == [min(START * 2**n, MOST) for n in range(1, 7)]
 
 
 def test_what_did_not_pay_is_taken_back_and_not_tried_for_a_while(clock: Clock) -> None:
     width = Width(MOST, clock)
     spend(width, clock, rate=100)
-    assert width.aim == 8
+    assert width.aim == 2 * START
     spend(width, clock, rate=110)
-    assert width.aim == 4
+    assert width.aim == START
     spend(width, clock, rate=100)
-    assert width.aim == 4
+    assert width.aim == START
     spend(width, clock, rate=100, seconds=61)
-    assert width.aim == 8
+    assert width.aim == 2 * START
 
 
 def test_whoever_is_busy_himself_asks_for_no_more(clock: Clock) -> None:
