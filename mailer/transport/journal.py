@@ -125,6 +125,10 @@ class Journal:
         """Let go of the file; an empty journal is removed, so that none piles up."""
         if len(self._free) == CAPACITY:
             self.path.unlink(missing_ok=True)
+        self.leave()
+
+    def leave(self) -> None:
+        """Let go of the file, which stays: there may be claims that did not come into it, and it names their worker."""
         self._map.close()
         os.close(self._file)
 

@@ -132,8 +132,11 @@ class Worker:
             journal = Journal(self.house.journals, chance.worker_name())
             try:
                 self._send(self._sender(journal, pulse))
-            finally:
-                journal.close()
+            except BaseException:
+                # Something may be claimed that is not in it yet; who settles it gives that back.
+                journal.leave()
+                raise
+            journal.close()
         except (DatabaseError, DeparturesUnreadable) as error:
             self._patience.failed()
             _LOG.error("the sender: %s; tried again in %.1f s", error, self._patience.pause)

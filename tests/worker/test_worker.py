@@ -1,6 +1,7 @@
 """After a database error the journal is settled before anything more is sent; names are never used twice."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from django.db import OperationalError
 
 from mailer.actions.pulse import Pulse
 from mailer.house import House
-from mailer.transport.journal import Journal, Mark, Marked
+from mailer.transport.journal import Journal, Mark, Marked, Remains, left_behind
 from mailer.transport.memory import MemoryPool, MemoryRelay
 from mailer.worker import chance, process
 from mailer.worker.process import Worker
@@ -30,15 +31,36 @@ class BrokenSender:
     def rest(self) -> None: ...
 
 
+class TornSender(BrokenSender):
+    """Its database fails when a claim is durable and not in the journal yet."""
+
+    def work(self) -> bool:
+        raise OperationalError("the database is away")
+
+
 def test_a_database_error_leaves_what_was_sent_in_the_journal_and_it_is_settled_first(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mailer.transport.journal import left_behind
+    (remains,) = after(BrokenSender, house, tmp_path, monkeypatch)
+    assert remains.marked == (Marked(7, 1, Mark.ACCEPTED), Marked(7, 2, Mark.UNTOUCHED))
 
-    told = []
+
+def test_a_claim_that_did_not_come_into_the_journal_is_given_back_first(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would lie there until its lease ends, and letters that were never tried would be in doubt."""
+    (remains,) = after(TornSender, house, tmp_path, monkeypatch)
+    assert (remains.legible, remains.marked) == (True, ()), "by its worker's name recover finds it"
+
+
+def after(
+    sender: type[BrokenSender], house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Sequence[Remains]:
+    """What a worker with this sender finds of itself when its database has failed."""
+    told: list[Remains] = []
     worker = Worker(house, MemoryPool(MemoryRelay()), ())
     monkeypatch.setattr(House, "journals", tmp_path)
-    monkeypatch.setattr(process, "Sender", BrokenSender)
+    monkeypatch.setattr(process, "Sender", sender)
     monkeypatch.setattr(process, "close_old_connections", lambda: None)
     monkeypatch.setattr(process, "may_send", lambda *_: None)
     monkeypatch.setattr(process, "recover", lambda *_: told.extend(left_behind(tmp_path)))
@@ -46,9 +68,7 @@ def test_a_database_error_leaves_what_was_sent_in_the_journal_and_it_is_settled_
     worker._work_under_one_name(PULSE)
     assert told == [], "nobody had left anything behind at the start"
     worker._work_under_one_name(PULSE)
-    assert [remains.marked for remains in told] == [
-        (Marked(7, 1, Mark.ACCEPTED), Marked(7, 2, Mark.UNTOUCHED)),
-    ]
+    return told
 
 
 def test_a_lease_runs_on_while_the_machine_is_suspended(
