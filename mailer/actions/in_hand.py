@@ -301,13 +301,16 @@ class MailingBatch(Batch):
             return outbox.held_by(self.number)
 
     def _check(self, copies: Iterable[int], now: datetime) -> None:
-        """Of those on these copies: who has moved goes on another copy, who may not be written to on none."""
+        """Of those on these copies: who may not be written to goes on none, who has moved on another copy.
+
+        In this order, since the other copy may be out, or in other hands, and nobody asks there about who joins it.
+        """
         house, mailing, ids = self.sender.house, self.mailing, list(copies)
         rule = rule_now(house, mailing, now)
-        preparing.follow_moves(mailing.pk, lambda: signed(self.sender.draw()), ids)
         # Not the whole claim: a letter that was handed over is not taken back, though its answer is not written yet.
         riding = recheck.carried_by_claim(self.number).filter(copy__in=ids)
         recheck.withdraw_those_out(riding, rule, house.today(now), house.allow_list)
+        preparing.follow_moves(mailing.pk, lambda: signed(self.sender.draw()), ids)
 
     def is_checked(self, changes: int) -> bool:
         return super().is_checked(changes) and self.checked_on == self.sender.house.today(self.sender.clock())

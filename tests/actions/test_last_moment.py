@@ -123,6 +123,26 @@ def test_who_moves_while_their_letter_is_held_gets_it_at_the_new_address(office:
     assert copy_to(old).state == "withdrawn"
 
 
+def test_who_moved_and_left_does_not_join_a_letter_that_is_on_its_way_elsewhere(office: Office) -> None:
+    """The household's letter is out; whoever moves in and leaves got none, and no report says so."""
+    news = stream(office.house)
+    mona = join(office.house, "Mona Mover", "old@example.org", consents=[news])
+    for n in range(3):
+        join(office.house, f"Member {n}", "home@example.org" if n == 0 else f"m{n}@example.org", consents=[news])
+    office.begun(anne())
+    Copy.unscoped.filter(mailbox__address="home@example.org").update(position=-1)
+    Copy.unscoped.filter(mailbox__address="old@example.org").update(position=(1 << 63) - 1)
+
+    def move_and_leave() -> None:
+        bumped(lambda: move(office.house, mona, "home@example.org"))()
+        withdraw(office.house, mona, news, office.now)
+
+    office.relay.meanwhile[2] = move_and_leave
+    office.send_all()
+    assert office.reached() == {"home@example.org", "m1@example.org", "m2@example.org"}
+    assert outcome_of(mona) == ("withdrawn", "left")
+
+
 @pytest.mark.parametrize("way", [stop, cancel])
 def test_a_hand_on_it_is_felt_within_one_letter(office: Office, way: Callable[..., None]) -> None:
     issue = crowd(office, 6)
