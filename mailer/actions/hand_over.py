@@ -302,7 +302,8 @@ class Sender:
             if not isinstance(batch, MailingBatch):
                 raise
             batch.abandon()
-            batch.untouched.update(batch.ids)
+            # What rests with its destination was given back by then.
+            batch.untouched.update(set(batch.ids).difference(batch.back.until))
             pause(batch.mailing, self.clock(), f"It cannot be sent: {error}")
 
     def _has_disk(self) -> bool:

@@ -9,15 +9,19 @@ import pytest
 from mailer.actions.hand_over import Sender, SendingRefused
 from mailer.actions.recover import recover
 from mailer.actions.steer_mailing import resume, stop
+from mailer.config.relays import RelayLimits
 from mailer.core.configkind import Uncertain
+from mailer.core.limits import Limits, Window
+from mailer.core.personalise import CopyError
 from mailer.core.reply import Answer, Step, parse
-from mailer.models import Copy, Event, MemberRegion, Notice
+from mailer.models import Copy, Event, Mailing, MemberRegion, Notice, destination, quota
 from mailer.models.base import writing
 from mailer.models.site import Site
 from mailer.transport.journal import Journal
 from mailer.transport.lane import Ended, Source
 from mailer.transport.memory import refuses
 from tests.actions.office import Office, copy_to
+from tests.actions.relays import with_relays
 from tests.actions.test_last_moment import bumped, crowd
 from tests.world import anne, bart, join, stream, withdraw
 
@@ -249,3 +253,25 @@ def test_no_other_regions_author_reads_an_address_that_a_relay_quoted(office: Of
     Copy.unscoped.filter(mailing__issue=norfolk).update(state="queued", next_attempt_at=None)
     sender.work()
     assert "ann@example.org" not in office.mailing(norfolk).state_reason
+
+
+def test_a_claim_that_cannot_be_made_ready_gives_back_once_what_it_took_of_a_limit(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of its letters rests with its destination; who sent before is still counted."""
+    for address in ("a@example.org", "b@example.org", "c@example.net"):
+        join(office.house, "Ann Smith", address, consents=[stream(office.house)])
+    office.house = with_relays(office.house, limits=[RelayLimits(name="smtp", per_day=100)])
+    office.begun(anne())
+    with writing():
+        quota.take("smtp", 10, office.now, Limits(per_day=100))
+        destination.slow("example.net", parse(b"421 4.7.0 Too many\r\n"), office.now)
+
+    def cannot(*_: object) -> None:
+        raise CopyError("It begins no link to leave by.")
+
+    monkeypatch.setattr(Sender, "copier", cannot)
+    office.sender.work()
+    assert Mailing.unscoped.get().state == "paused"
+    assert sorted(Copy.unscoped.values_list("state", flat=True)) == ["deferred", "queued", "queued"]
+    assert quota.used_by(["relay:smtp"])["relay:smtp"].total(Window.DAY, office.now) == 10
