@@ -169,6 +169,8 @@ def seal_ledger(now: datetime) -> Iterator[str]:
         until = ConsentEntry.unscoped.latest("pk").pk
     while (found := _reckoned(last, until, now)) is not None:
         with writing():
+            # On PostgreSQL two would else look at one moment, and both write.
+            Site.unscoped.select_for_update().get()
             if _last_seal() != last:
                 return  # another worker seals
             found.save(force_insert=True)

@@ -1,6 +1,8 @@
 """The ledger says what happened, in one order; subscriptions follow from it alone, and tampering shows (P7, P22)."""
 
-from datetime import timedelta
+import threading
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +13,11 @@ from hypothesis.extra.django import TestCase
 
 from mailer.core.consent import Channel, ConsentError, Entry, Kind
 from mailer.house import House
-from mailer.models import ConsentEntry, Member, Seal, Subscription, guards
+from mailer.models import ConsentEntry, Member, Seal, Subscription, guards, ledger
 from mailer.models.base import writing
 from mailer.models.ledger import as_entry, broken_seal, lines, rebuild, seal_ledger
 from mailer.models.site import Counter, current
+from tests.threads import together
 from tests.world import NOW, consent, join, stream, withdraw
 
 pytestmark = pytest.mark.django_db
@@ -110,6 +113,29 @@ def test_a_line_slipped_in_between_two_batches_is_seen(house: House) -> None:
     assert broken_seal() is None
     ConsentEntry.unscoped.create(**row | {"id": first.last_row + 3})
     assert broken_seal() == Seal.unscoped.latest("pk")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_who_seal_at_one_moment_make_one_chain(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All have reckoned the same seal before anybody writes it."""
+    people = [join(house, f"Member {n}", f"m{n}@example.org", consents=[stream(house)]) for n in range(8)]
+    reckon, gate = ledger._reckoned, threading.Barrier(4)
+
+    def together_first(last: Seal | None, until: int, now: datetime) -> Seal | None:
+        found = reckon(last, until, now)
+        with suppress(threading.BrokenBarrierError):
+            gate.wait()
+        gate.abort()
+        return found
+
+    monkeypatch.setattr(ledger, "_reckoned", together_first)
+    heads: list[str] = []
+    for person in people:
+        withdraw(house, person, stream(house), NOW)
+        gate = threading.Barrier(4)
+        assert together(4, lambda _: heads.extend(seal_ledger(NOW))) == []
+    assert broken_seal() is None
+    assert len(heads) == len(set(heads)) == len(people)
 
 
 def test_erasing_evidence_breaks_nothing(house: House) -> None:
