@@ -274,6 +274,8 @@ class MailingBatch(Batch):
         held: Sequence[Claimed] = outbox.held_by(self.number)
         if missing := set(self.ids) - {claimed.copy for claimed in held}:
             with writing():
+                # Nobody is left on these, or only who was erased, whom no change names.
+                self._check(missing, self.sender.clock())
                 recheck.withdraw_empty(missing)
         held = self._checked(held, changes)
         # To give back what was withdrawn changes nothing, but for the limits.

@@ -10,7 +10,7 @@ from mailer.actions.grant_office import revoke
 from mailer.actions.leave import Extent, leave
 from mailer.actions.steer_mailing import cancel, resume, stop
 from mailer.core.consent import Channel
-from mailer.models import Copy, Mailing, Member, outbox, roll, site
+from mailer.models import Copy, Delivery, Mailing, Member, outbox, roll, site
 from mailer.models import Office as OfficeRow
 from mailer.models.base import writing
 from tests.actions.goes_away import WAYS
@@ -141,6 +141,17 @@ def test_who_moved_and_left_does_not_join_a_letter_that_is_on_its_way_elsewhere(
     office.send_all()
     assert office.reached() == {"home@example.org", "m1@example.org", "m2@example.org"}
     assert outcome_of(mona) == ("withdrawn", "left")
+
+
+def test_who_was_erased_before_the_claim_gets_nothing_and_holds_up_nothing(office: Office) -> None:
+    issue = crowd(office, 2)
+    erased = last_in_line(office)
+    bumped(lambda: Delivery.unscoped.filter(member=erased).update(member=None))()
+    office.sender.work()
+    assert copy_to(erased.mailbox.address).state == "withdrawn"
+    office.ring()
+    assert office.mailing(issue).state == "sent"
+    assert erased.mailbox.address not in office.reached()
 
 
 @pytest.mark.parametrize("way", [stop, cancel])
