@@ -92,7 +92,7 @@ def _replay_file(house: House, log: DepartureLog, name: str, size: int, now: dat
 
 def _position(log: DepartureLog, name: str) -> int:
     """Where to read on: where this process stopped, else where the database says, if it is the same file."""
-    size = log.sizes()[name]
+    size = log.sizes().get(name, 0)
     if log.read_to.get(name, size + 1) <= size:
         return log.read_to[name]
     offset, tail = departing.read_to(name)

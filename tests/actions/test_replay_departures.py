@@ -173,6 +173,18 @@ def test_a_file_that_cannot_be_read_lets_nothing_be_sent(office: Office) -> None
         replay_departures(office.house, office.now)
 
 
+def test_a_file_that_vanishes_while_it_is_looked_for_lets_nothing_be_sent_for_now(
+    office: Office, departure: Departure
+) -> None:
+    """Another process forgets a month that is over for long, when this one has just begun to read."""
+    write_down(office.house, departure, office.now)
+    waiting = departures_waiting(office.house)
+    file(office).unlink()
+    with pytest.raises(DeparturesUnreadable, match="nothing is sent"):
+        replay_departures(office.house, office.now, waiting)
+    assert departures_waiting(office.house) == {}
+
+
 def test_a_folder_that_cannot_be_read_lets_nothing_be_sent(office: Office) -> None:
     folder(office).parent.mkdir(parents=True, exist_ok=True)
     folder(office).touch()
