@@ -83,6 +83,10 @@ def withdraw_those_out(
 
 
 def withdraw_empty(copies: Iterable[int]) -> int:
-    """Withdraw those of the copies on which nobody rides any more."""
+    """Withdraw those of the copies on which nobody rides any more; call it inside `writing()`."""
+    ids = list(copies)
+    if connection.features.has_select_for_update:
+        # Whoever lets somebody join a copy holds it; only a statement begun after that sees who joined.
+        list(Copy.unscoped.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))
     riders = Delivery.unscoped.filter(copy=OuterRef("pk"), outcome=Outcome.CARRIED)
-    return move(Copy.unscoped.filter(~Exists(riders), pk__in=list(copies)), CopyState.WITHDRAWN)
+    return move(Copy.unscoped.filter(~Exists(riders), pk__in=ids), CopyState.WITHDRAWN)
