@@ -68,7 +68,7 @@ def test_two_workers_with_a_limited_destination_do_not_wait_in_a_circle(house: H
         bump(Counter.SENDS)
         quota.give_back([(grant, 2)])
 
-    def claiming(step: Barrier) -> None:  # MailingBatch.claim: a number, then hold_back takes from the domain
+    def claiming(step: Barrier) -> None:  # NoticeBatch.claim: a number, then hold_back takes from the domain
         bump(Counter.SENDS)
         step.wait()
         quota.take_domains({"gmail.com": 10}, NOW, limits)
