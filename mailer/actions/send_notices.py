@@ -43,9 +43,12 @@ class NoticeBatch(Batch):
         quota.give_back([(grant, grant.letters - len(rows))])
         notices = {row.pk: row for row in rows}
         changes = current(Counter.CHANGES)
-        batch = cls(sender, rows[0].claim or 0, deque(), sender.ticks(), changes, notices=notices, grant=grant)
-        batch.hold_back([_claimed(row, now) for row in rows], now, priority=True)
-        return batch
+        return cls(sender, rows[0].claim or 0, deque(), sender.ticks(), changes, notices=notices, grant=grant)
+
+    def enter(self) -> None:
+        now = self.sender.clock()
+        self.hold_back([_claimed(row, now) for row in self.notices.values()], now, priority=True)
+        super().enter()
 
     def check_again(self, changes: int) -> None:
         """Who may be written to was asked when they were taken, a moment ago."""
