@@ -19,7 +19,7 @@ _CLAIM, _MOST_CLAIMS = 1000, 20_000
 class Constants:
     """Seconds a letter, measured on one core of the machine of docs/performance.md; octets of a letter."""
 
-    hand_over: float = 75e-6
+    hand_over: float = 55e-6
     encrypt: float = 55e-6
     sign: float = 345e-6
     on_sqlite: float = 25e-6

@@ -25,7 +25,7 @@ from mailer.bench.wire import BenchRefused, Sink, Taken, Tools
 MEMBERS = 23_500
 MANY = 235_000
 #: A slow server gets so many that opening the connections is a small part of it.
-SOME = 40_000
+SOME = 60_000
 SESSIONS = (1, 4, 16, 64)
 #: What a person might set, of which the best is the peer of setting nothing.
 CONNECTIONS = (4, 16, 64)

@@ -15,7 +15,7 @@ from mailer.transport.relay import FaultKind, RelayFault
 from mailer.transport.width import MOST, Width
 
 #: Connections being made at once, and seconds between two looks at who has been silent for too long.
-_DIALS = 8
+_DIALS = 16
 _LOOK = 0.05
 
 
