@@ -37,10 +37,9 @@ class NoticeBatch(Batch):
         rows = outbox.claim_notices(
             sender.journal.worker, now=now, lease=sender.lease, most=grant.letters, allow_list=house.allow_list
         )
-        if not rows:
-            quota.give_back([(grant, grant.letters)])
-            return None
         quota.give_back([(grant, grant.letters - len(rows))])
+        if not rows:
+            return None
         notices = {row.pk: row for row in rows}
         changes = current(Counter.CHANGES)
         return cls(sender, rows[0].claim or 0, deque(), sender.ticks(), changes, notices=notices, grant=grant)

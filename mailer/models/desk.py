@@ -22,19 +22,25 @@ def open_matter(
     bounce_id: int | None = None,
     said: str = "",
     sender: str = "",
+    notice_id: int | None = None,
 ) -> None:
-    """Put something on the desk; what lies there about this address already is not put there twice."""
+    """Put something on the desk; what lies there about this address, or letter of ours, is not put there twice."""
     if kind in ABOUT_THE_ADDRESS and Matter.unscoped.filter(mailbox=mailbox_id, kind=kind, closed_at=None).exists():
         return
-    Matter.unscoped.create(
-        kind=kind,
-        mailbox_id=mailbox_id,
-        copy_id=copy_id,
-        bounce_id=bounce_id,
-        said=storable(said)[:500],
-        sender=storable(sender)[:254],
-        opened_at=now,
-    )
+    values = {
+        "kind": kind,
+        "mailbox_id": mailbox_id,
+        "copy_id": copy_id,
+        "bounce_id": bounce_id,
+        "said": storable(said)[:500],
+        "sender": storable(sender)[:254],
+        "opened_at": now,
+    }
+    if notice_id is None:
+        Matter.unscoped.create(**values)
+    else:
+        # The table holds one a letter, though two bells ring at once.
+        Matter.unscoped.get_or_create(notice_id=notice_id, defaults=values)
 
 
 def matters(members: QuerySet[Member], *, unmatched: bool) -> QuerySet[Matter]:

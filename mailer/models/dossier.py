@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from datetime import date
 
-from django.db.models import Max, Q
+from django.db.models import Q
 
-from mailer.models.consent import ConsentEntry, ConsentEvidence, Seal, Subscription, Suppression, SuppressionKind
+from mailer.models.consent import ConsentEntry, ConsentEvidence, Subscription, Suppression, SuppressionKind
 from mailer.models.copy import arrived
+from mailer.models.ledger import last_seal
 from mailer.models.member import Member, living
 from mailer.models.site import Site
 from mailer.models.user import User
@@ -50,14 +51,14 @@ def kept_head() -> str:
 
 def sealed_head() -> str | None:
     """The head that the last seal has; None before the first."""
-    last = Seal.unscoped.filter(chain=Seal.Chain.CONSENT).order_by("-last_row").first()
+    last = last_seal()
     return last.head if last else None
 
 
 def sealed_up_to() -> int:
     """The last line that is in the chain."""
-    last = Seal.unscoped.filter(chain=Seal.Chain.CONSENT).aggregate(last=Max("last_row"))["last"]
-    return int(last or 0)
+    last = last_seal()
+    return last.last_row if last else 0
 
 
 def user_name(number: int) -> str | None:

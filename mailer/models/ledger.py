@@ -160,7 +160,7 @@ def seal_ledger(now: datetime) -> Iterator[str]:
 
     Others wait only while a seal is written, not while it is reckoned. Call it outside of every transaction.
     """
-    last = _last_seal()
+    last = last_seal()
     if not ConsentEntry.unscoped.filter(pk__gt=last.last_row if last else 0).exists():
         return
     with writing():
@@ -171,7 +171,7 @@ def seal_ledger(now: datetime) -> Iterator[str]:
         with writing():
             # On PostgreSQL two would else look at one moment, and both write.
             Site.unscoped.select_for_update().get()
-            if _last_seal() != last:
+            if last_seal() != last:
                 return  # another worker seals
             found.save(force_insert=True)
             Site.unscoped.update(ledger_head=found.head)
@@ -179,7 +179,8 @@ def seal_ledger(now: datetime) -> Iterator[str]:
         yield found.head
 
 
-def _last_seal() -> Seal | None:
+def last_seal() -> Seal | None:
+    """The end of the chain; None before the first seal."""
     last: Seal | None = Seal.unscoped.filter(chain=Seal.Chain.CONSENT).order_by("-last_row").first()
     return last
 

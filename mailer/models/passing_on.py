@@ -8,6 +8,7 @@ from mailer.core.delivery import OPEN, CopyState
 from mailer.core.matter import MatterKind
 from mailer.core.passing_on import PassedOn
 from mailer.models.copy import Notice
+from mailer.models.desk import open_matter
 from mailer.models.matter import Matter
 from mailer.models.member import Mailbox
 from mailer.models.outbox import move, signed
@@ -56,21 +57,24 @@ def failed() -> list[Notice]:
 
 
 def put_on_desk(notice: Notice, now: datetime) -> None:
-    """Ask a person to do what the letter was to do; once, though two bells ring."""
+    """Ask a person to do what the letter was to do."""
     answer = notice.bounce
     if answer is None:
-        about = {"kind": MatterKind.FAREWELL, "mailbox_id": notice.mailbox_id, "said": notice.reply_text}
-    else:
-        # It concerns those whom the letter was for that was answered.
-        about = {
-            "kind": MatterKind.NOT_PASSED_ON,
-            "mailbox_id": answer.copy and answer.copy.mailbox_id,
-            "copy": answer.copy,
-            "bounce": answer,
-            "said": answer.diagnostic,
-            "sender": notice.reply_to,
-        }
-    Matter.unscoped.get_or_create(notice=notice, defaults={**about, "opened_at": now})
+        open_matter(
+            MatterKind.FAREWELL, now=now, mailbox_id=notice.mailbox_id, said=notice.reply_text, notice_id=notice.pk
+        )
+        return
+    # It concerns those whom the letter was for that was answered.
+    open_matter(
+        MatterKind.NOT_PASSED_ON,
+        now=now,
+        mailbox_id=answer.copy.mailbox_id if answer.copy else None,
+        copy_id=answer.copy_id,
+        bounce_id=answer.pk,
+        said=answer.diagnostic,
+        sender=notice.reply_to,
+        notice_id=notice.pk,
+    )
 
 
 def forget_answers(before: datetime) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from mailer.actions.leave import Extent, Left, leave, undo
+from mailer.actions.touched import Touched
 from mailer.core.consent import Channel
 from mailer.models import Member
 from mailer.models.base import writing
@@ -44,10 +45,9 @@ def about(act: Callable[[], object]) -> set[int] | None:
     act()
     until = current(Counter.CHANGES)
     assert until > before
-    found = named(before, until)
-    assert {number for number, _ in found} <= set(range(before + 1, until + 1))
-    is_about_everyone = len({number for number, _ in found}) < until - before
-    return None if is_about_everyone else {member for _, member in found if member is not None}
+    known = Touched()
+    known.cover(before, until)
+    return None if known.everyone(before) else {member for _, member in named(before, until) if member is not None}
 
 
 @pytest.mark.parametrize("extent", Extent)
