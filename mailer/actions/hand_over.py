@@ -6,7 +6,6 @@ read at least every `FRESH`, before a letter is announced and again before its c
 everyone whom a change touched is checked again (standards L8).
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from datetime import datetime, timedelta
 
 from mailer.actions import steer_relay
 from mailer.actions.adopt_lists import is_adopted
+from mailer.actions.being_sent import BeingSent
 from mailer.actions.choose_relay import Chosen, Waiting, relay_for
 from mailer.actions.compose import copier
 from mailer.actions.face_restore import note_claim
@@ -22,12 +22,10 @@ from mailer.actions.keep_time import AuthorGone
 from mailer.actions.leave import Draw
 from mailer.actions.pause_mailing import pause
 from mailer.actions.pulse import Pulse
-from mailer.actions.replay_departures import departures_waiting, replay_departures
+from mailer.actions.replay_departures import SecondLook
 from mailer.actions.send_notices import NoticeBatch
 from mailer.actions.touched import Touched
 from mailer.actions.watch_site import disk_is_low
-from mailer.core import letter as letters
-from mailer.core.batch import Copier
 from mailer.core.dkim import Signer
 from mailer.core.errors import MailerError
 from mailer.core.message import format_date
@@ -80,14 +78,15 @@ class Sender:
     troubled: set[int] = field(default_factory=set)
     #: When there may be something to do again, if that is known: a limit, quiet hours, a relay that rests.
     ready_at: datetime | None = None
+    #: The Date of letters handed over now: of a moment ago, when it was last looked around.
+    date: str = ""
+    touched: Touched = field(default_factory=Touched)
+    being_sent: BeingSent = field(init=False)
+    _departures: SecondLook = field(init=False)
     _wires: dict[str, HandsOver] = field(default_factory=dict)
     _via: Chosen | None = None
     _batches: list[Batch] = field(default_factory=list)
-    touched: Touched = field(default_factory=Touched)
-    _mailings: dict[int, Mailing] = field(default_factory=dict)
-    _copiers: dict[int, Copier] = field(default_factory=dict)
     _read_at: float = 0.0
-    _waiting_before: dict[str, int] = field(default_factory=dict)
     _turned_at: float = 0.0
     _found_nothing: bool = False
     _answers: int = 0
@@ -95,8 +94,12 @@ class Sender:
     _last_mailing: int = 0
     _disk_seen_at: float = -_DISK_LOOK
     _disk_fault: str | None = None
-    #: The Date of letters handed over now: of a moment ago, when it was last looked around.
-    date: str = ""
+
+    def __post_init__(self) -> None:
+        self.being_sent = BeingSent(
+            lambda mailing, letter: copier(self.house, mailing.issue, letter, self.signers, self.clock)
+        )
+        self._departures = SecondLook(self.house)
 
     def work(self) -> bool:
         """Hand over all that can be handed over now, one-off letters first; False when there was nothing to do."""
@@ -176,7 +179,7 @@ class Sender:
         ticks = self.ticks()
         if ticks - self._read_at < FRESH:
             return
-        self._carry_out_departures()
+        self._departures.carry_out(self.clock())
         changes = site.current(site.Counter.CHANGES)
         self._read_at = self.ticks()
         self.date = format_date(self.clock().astimezone(self.house.zone))
@@ -185,20 +188,6 @@ class Sender:
                 batch.stop()
             elif not batch.is_checked(changes):
                 self._check_again(batch, changes)
-
-    def _carry_out_departures(self) -> None:
-        """Whoever left while the database was away is off before anything more is sent (U13).
-
-        What was added since the last look is first left to the page that wrote it, which does the same at once.
-        """
-        waiting = departures_waiting(self.house)
-        if ready := {
-            name: min(size, self._waiting_before[name])
-            for name, size in waiting.items()
-            if name in self._waiting_before
-        }:
-            replay_departures(self.house, self.clock(), ready)
-        self._waiting_before = waiting
 
     def _check_again(self, batch: Batch, changes: int) -> None:
         try:
@@ -231,29 +220,20 @@ class Sender:
     def _turn(self) -> bool:
         """Write down what was answered and claim what comes next, in one wait for the disk; whether there was any."""
         self._measure()
-        self._carry_out_departures()
+        self._departures.carry_out(self.clock())
         is_fit = is_adopted(self.house)
-        trouble: tuple[Mailing, MailerError] | None = None
         claimed: list[Batch] = []
         claims = is_fit and not self.stopping() and self._runs_low and self._has_disk()
         mailing = self._next_mailing() if claims else None
         with writing():
             freed, returned = self._write_down()
             if claims:
-                try:
-                    with writing():
-                        claimed = list(self._claim(mailing))
-                except MailerError as error:
-                    if mailing is None:
-                        raise
-                    trouble = mailing, error
+                claimed = list(self._claim(mailing))
             quota.give_back(returned)
         self.journal.clear(freed)
         if claims:
             self._found_nothing = not claimed
         self._take_in(claimed)
-        if trouble is not None:
-            pause(trouble[0], self.clock(), f"It cannot be sent: {trouble[1]}")
         if not is_fit:
             raise SendingRefused(
                 "The list files of this worker are not those that the database adopted: run `mailer migrate` with"
@@ -262,18 +242,12 @@ class Sender:
         return bool(claimed)
 
     def _next_mailing(self) -> Mailing | None:
-        """The mailing whose turn it is; what is read of it once holds for as long as it is sent."""
+        """The mailing whose turn it is."""
         number = steering.next_to_send(self.clock(), after=self._last_mailing)
         if number is None:
             return None
-        found = self._mailings.get(number)
-        if found is None:
-            # Of what lies behind, only what is still in hand is of use.
-            kept = {batch.mailing.pk for batch in self._batches if isinstance(batch, MailingBatch)}
-            self._mailings = {each: mailing for each, mailing in self._mailings.items() if each in kept}
-            self._copiers = {each: made for each, made in self._copiers.items() if each in kept}
-            found = self._mailings[number] = steering.in_hand(number)
-        return found
+        in_hand = {batch.mailing.pk for batch in self._batches if isinstance(batch, MailingBatch)}
+        return self.being_sent.mailing(number, in_hand)
 
     def _write_down(self) -> tuple[list[int], list[tuple[Grant, int]]]:
         """What all batches know, inside `writing()`; places to be freed, and what to give back of limits."""
@@ -392,14 +366,3 @@ class Sender:
             quota.give_back(returned)
         self.journal.clear(freed)
         self._batches.clear()
-
-    # --- making letters
-
-    def copier(self, mailing: Mailing) -> Copier:
-        """What makes the copies of a mailing, itself made once a mailing."""
-        found = self._copiers.get(mailing.pk)
-        if found is None:
-            letter = letters.Letter.from_json(json.loads(steering.letter_of(mailing.pk).pieces))
-            found = copier(self.house, mailing.issue, letter, self.signers, self.clock)
-            self._copiers[mailing.pk] = found
-        return found

@@ -60,8 +60,7 @@ class Batch(ABC):
     number: int
     waiting: deque[Claimed]
     kept_at: float
-    #: None: it was never checked.
-    checked_to: int | None
+    checked_to: int
     table: type[Outgoing] = Copy
     places: dict[int, int] = field(default_factory=dict)
     _held: dict[int, Claimed] = field(default_factory=dict)
@@ -261,9 +260,9 @@ class MailingBatch(Batch):
             return None
         if waited_for:
             steering.goes_on(mailing.pk)
-        # Everyone was checked as a whole when the mailing started.
+        # Everyone was checked as a whole when the mailing started; if nobody knows when, all changes count.
         return cls(
-            sender, number, deque(), kept_at, mailing.checked_at_change,
+            sender, number, deque(), kept_at, mailing.checked_at_change or 0,
             mailing=mailing, ids=ids, checked_on=mailing.checked_on, grant=grant,
         )  # fmt: skip
 
@@ -288,12 +287,11 @@ class MailingBatch(Batch):
         """The claim as it is now, if something has touched those on these copies; the very same if nothing has."""
         before, self.checked_to = self.checked_to, changes
         today, touched = self.sender.house.today(self.sender.clock()), self.sender.touched
-        if before is not None:
-            touched.cover(before, changes)
+        touched.cover(before, changes)
         # Memberships of regions begin and end with a day, and no change says so.
-        everyone = before is None or today != self.checked_on or touched.everyone(before)
+        everyone = today != self.checked_on or touched.everyone(before)
         self.checked_on = today
-        ids = [each.copy for each in held if everyone or (before is not None and touched.any_of(each.members, before))]
+        ids = [each.copy for each in held if everyone or touched.any_of(each.members, before)]
         if not ids:
             return held
         with writing():
@@ -336,7 +334,7 @@ class MailingBatch(Batch):
 
     def remake(self, held: Sequence[Claimed]) -> None:
         """Make ready what can be made ready for all at once: tokens, addresses, names."""
-        self._made = self.sender.copier(self.mailing).batch(held)
+        self._made = self.sender.being_sent.copier(self.mailing).batch(held)
         self._order = {claimed.copy: place for place, claimed in enumerate(held)}
 
     def envelope(self, claimed: Claimed) -> Envelope:

@@ -8,6 +8,7 @@ known, so that nothing may be sent: both raise.
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mailer.actions.carry_out import carry_out, take_up
@@ -52,6 +53,24 @@ def replay_departures(house: House, now: datetime, until: Mapping[str, int] | No
     except OSError as error:
         raise _unreadable(error) from error
     return count + _take_up_stranded(now)
+
+
+@dataclass
+class SecondLook:
+    """Carries out what was written down by its last look, and leaves what is newer to the page that wrote it.
+
+    That page is about to do the same, and two who do it stand in each other's way (docs/decisions/0004).
+    """
+
+    house: House
+    _waiting: Mapping[str, int] = field(default_factory=dict)
+
+    def carry_out(self, now: datetime) -> None:
+        """Whoever left while the database was away is off before anything more is sent (U13)."""
+        before, self._waiting = self._waiting, departures_waiting(self.house)
+        ready = {name: min(size, before[name]) for name, size in self._waiting.items() if name in before}
+        if ready:
+            replay_departures(self.house, now, ready)
 
 
 def forget_old_departures(house: House, now: datetime) -> None:

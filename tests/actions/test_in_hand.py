@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from mailer.actions.being_sent import BeingSent
 from mailer.actions.hand_over import Sender, SendingRefused
 from mailer.actions.recover import recover
 from mailer.actions.steer_mailing import resume, stop
@@ -74,23 +75,25 @@ def slow_sender(office: Office, pool: Slow) -> Sender:
     return sender
 
 
-def test_a_letter_announced_when_its_mailing_is_stopped_goes_back_to_the_queue(office: Office) -> None:
+def stopped_on_the_way(office: Office) -> tuple[int, Slow, Sender]:
+    """Six letters, of which the first are announced when their mailing is stopped; with the sender's wire."""
     issue = crowd(office, 6)
     pool = Slow()
     pool.meanwhile[2] = lambda: stop(anne(), office.house, issue, office.now)
     sender = slow_sender(office, pool)
     sender.work()
+    return issue, pool, sender
+
+
+def test_a_letter_announced_when_its_mailing_is_stopped_goes_back_to_the_queue(office: Office) -> None:
+    _, pool, _ = stopped_on_the_way(office)
     states = sorted(Copy.unscoped.values_list("state", flat=True))
     assert pool.sent == []
     assert states == ["queued"] * 6, states
 
 
 def test_nobody_is_called_uncertain_because_a_person_stopped_and_resumed(office: Office) -> None:
-    issue = crowd(office, 6)
-    pool = Slow()
-    pool.meanwhile[2] = lambda: stop(anne(), office.house, issue, office.now)
-    sender = slow_sender(office, pool)
-    sender.work()
+    issue, _, sender = stopped_on_the_way(office)
     resume(anne(), office.house, issue, office.now)
     while sender.work():
         pass
@@ -270,7 +273,7 @@ def test_a_claim_that_cannot_be_made_ready_gives_back_once_what_it_took_of_a_lim
     def cannot(*_: object) -> None:
         raise CopyError("It begins no link to leave by.")
 
-    monkeypatch.setattr(Sender, "copier", cannot)
+    monkeypatch.setattr(BeingSent, "copier", cannot)
     office.sender.work()
     assert Mailing.unscoped.get().state == "paused"
     assert sorted(Copy.unscoped.values_list("state", flat=True)) == ["deferred", "queued", "queued"]

@@ -41,12 +41,18 @@ def finish(site: Site) -> dict[str, object]:
     return site.report()
 
 
-def interrupted(site: Site, wire: MakeWire) -> Wire:
-    """Killed after some letters of its only mailing."""
+def gated(site: Site, wire: MakeWire) -> tuple[Gate, Wire]:
+    """A mailing that is due, and a server that holds the answer to its eighth letter."""
     gate = Gate(7)
     server = wire(gate)
     site.use_relay(server.port)
     site.schedule_now()
+    return gate, server
+
+
+def interrupted(site: Site, wire: MakeWire) -> Wire:
+    """Killed after some letters of its only mailing."""
+    gate, server = gated(site, wire)
     with site.running("worker", "--json") as process:
         assert gate.reached.wait(DEADLINE)
         process.kill()

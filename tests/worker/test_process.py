@@ -9,7 +9,7 @@ from tests.commands.site import DEADLINE, SILENT, Site, say, until
 from tests.transport.deeds import Deed, Misbehaviour, Then
 from tests.transport.helpers import MakeWire
 from tests.transport.misbehaviours import refuses_recipient
-from tests.worker.sending import PEOPLE, Gate, ends_well, finish, interrupted
+from tests.worker.sending import PEOPLE, ends_well, finish, gated, interrupted
 
 #: A worker that waits for a relay no longer than the test likes.
 _SCRIPT = """
@@ -45,10 +45,7 @@ def test_a_newsletter_goes_from_a_file_to_the_relay_and_every_sum_closes(site: S
 
 
 def test_a_signal_finishes_the_letter_in_hand_and_gives_the_rest_back(site: Site, wire: MakeWire) -> None:
-    gate = Gate(7)
-    server = wire(gate)
-    site.use_relay(server.port)
-    site.schedule_now()
+    gate, server = gated(site, wire)
     with site.running("worker", "--json") as process:
         assert say(process)["event"] == "working"
         assert gate.reached.wait(DEADLINE)
