@@ -108,6 +108,13 @@ def _set_lock_timeout(seconds: float) -> None:
         cursor.execute(f"SET LOCAL lock_timeout = {int(seconds * 1000):d}")
 
 
+def first_row(sql: str, params: Sequence[Any] = ()) -> Any:
+    """The first row that plain SQL finds, or None: for what is asked so often that Django's words cost the most."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchone()
+
+
 def insert(model: type[models.Model], rows: Sequence[Mapping[str, object]]) -> list[int]:
     """Add rows that all name the same fields, which must be all that the table wants; their ids, in this order.
 

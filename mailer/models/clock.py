@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import connection
 from django.db.models import Max
 
+from mailer.models.base import first_row
 from mailer.models.bounce import Event
 
 #: A person says that the clock is right: no line before this one is believed against it.
@@ -24,7 +25,5 @@ def of_the_server() -> datetime | None:
     """The time on the database's server; None for SQLite, which asks this machine."""
     if connection.vendor == "sqlite":
         return None
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        (moment,) = cursor.fetchone()
+    (moment,) = first_row("SELECT clock_timestamp()")
     return moment  # type: ignore[no-any-return]

@@ -20,6 +20,7 @@ from mailer.core.delivery import COPY, OPEN, CopyState, Judged
 from mailer.core.mailing import MailingState
 from mailer.core.reply import Reply
 from mailer.models.audience import on_allow_list, suppressions
+from mailer.models.base import first_row
 from mailer.models.consent import SuppressionKind
 from mailer.models.copy import Copy, Notice, Outgoing
 from mailer.models.member import Deliverability
@@ -84,7 +85,7 @@ def _moment(moment: datetime) -> Any:
 
 def has_notices() -> bool:
     """Whether a one-off letter waits."""
-    return bool(Notice.unscoped.filter(state=CopyState.QUEUED).exists())
+    return first_row("SELECT 1 FROM mailer_notice WHERE state = 'queued' LIMIT 1") is not None
 
 
 def claim_notices(

@@ -20,6 +20,7 @@ from mailer.core.audience import AllowList, Rule
 from mailer.core.delivery import OPEN, CopyState, Outcome
 from mailer.core.mailing import MailingState
 from mailer.models.audience import decided, within
+from mailer.models.base import first_row
 from mailer.models.copy import Delivery, arrived
 from mailer.models.recheck import withdraw_empty
 
@@ -89,9 +90,7 @@ def progress(mailing_id: int, *, hold: bool = False) -> int | None:
     With `hold`, inside `writing()`, it stays so until that ends: two clocks do not make the same range.
     """
     locking = " FOR UPDATE" if hold and connection.features.has_select_for_update else ""
-    with connection.cursor() as cursor:
-        cursor.execute(_PROGRESS + locking, (mailing_id,))
-        row = cursor.fetchone()
+    row = first_row(_PROGRESS + locking, (mailing_id,))
     return None if row is None else int(row[0])
 
 

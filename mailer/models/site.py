@@ -1,8 +1,8 @@
 """The site itself: which incarnation this database is, and the counters that everything else is ordered by."""
 
-from django.db import connection, models
+from django.db import models
 
-from mailer.models.base import Table, one_of
+from mailer.models.base import Table, first_row, one_of
 
 
 class Site(Table):
@@ -45,7 +45,5 @@ def current(name: str) -> int:
 
 def _value(sql: str, name: str) -> int:
     # In plain SQL, since every letter and every leave asks.
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [name])
-        row: tuple[int] = cursor.fetchone()
-        return row[0]
+    row: tuple[int] = first_row(sql, [name])
+    return row[0]

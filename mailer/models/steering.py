@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from mailer.core.delivery import OPEN, CopyState
 from mailer.core.issue import ISSUE, IssueState
 from mailer.core.mailing import MAILING, MailingState
+from mailer.models.base import first_row
 from mailer.models.copy import Copy
 from mailer.models.issue import Issue, Revision
 from mailer.models.mailing import Letter, Mailing
@@ -69,9 +70,7 @@ def next_to_send(now: datetime, after: int = 0) -> int | None:
 
 def waits_for(mailing_id: int) -> str | None:
     """Why nothing of a mailing that is being sent went the last time, "" if something did; None: it is not sent now."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT state_reason FROM mailer_mailing WHERE id = %s AND state = 'sending'", [mailing_id])
-        found = cursor.fetchone()
+    found = first_row("SELECT state_reason FROM mailer_mailing WHERE id = %s AND state = 'sending'", [mailing_id])
     return found[0] if found else None
 
 
