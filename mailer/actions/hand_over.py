@@ -86,6 +86,8 @@ class Sender:
     _wires: dict[str, HandsOver] = field(default_factory=dict)
     _via: Chosen | None = None
     _batches: list[Batch] = field(default_factory=list)
+    #: Claims that are durable and not yet in hand.
+    _claimed: list[Batch] = field(default_factory=list)
     _read_at: float = 0.0
     _turned_at: float = 0.0
     _found_nothing: bool = False
@@ -130,7 +132,7 @@ class Sender:
         via = self._via
         assert via is not None  # noqa: S101 - nothing is claimed before a relay is chosen
         wire = self._wires[via.name]
-        ended = wire.step(FRESH, self._next)
+        ended = wire.step(0 if self._claimed else FRESH, self._next)
         now = self.clock()
         for letter, answer in ended:
             assert isinstance(letter, Letter)  # noqa: S101 - the wire gives back what it was given
@@ -146,6 +148,8 @@ class Sender:
         if fault is not None:
             steer_relay.failed(self.house, via.name, fault, self.clock())
             self._write_all_down()
+        elif self._claimed:
+            self._take_in()
         elif self._is_time_to_turn():
             self._turn()
 
@@ -233,7 +237,10 @@ class Sender:
         self.journal.clear(freed)
         if claims:
             self._found_nothing = not claimed
-        self._take_in(claimed)
+        self._claimed = claimed
+        # All lanes wait meanwhile: the wire is heard between the two halves, if it has letters to go on with.
+        if not (claimed and self._waiting):
+            self._take_in()
         if not is_fit:
             raise SendingRefused(
                 "The list files of this worker are not those that the database adopted: run `mailer migrate` with"
@@ -258,8 +265,9 @@ class Sender:
             returned += unused
         return freed, returned
 
-    def _take_in(self, claimed: Sequence[Batch]) -> None:
+    def _take_in(self) -> None:
         """Claims that are durable come into hand: into mirror and journal, before a server hears of them."""
+        claimed, self._claimed = self._claimed, []
         if claimed:
             # Not before they are durable: the mirror must never be ahead of the database by itself.
             note_claim(self.house, max(batch.number for batch in claimed))
@@ -359,6 +367,7 @@ class Sender:
         self._write_all_down()
 
     def _write_all_down(self) -> None:
+        self._take_in()
         for batch in self._batches:
             batch.doubt()
         with writing():

@@ -1,6 +1,8 @@
 """What a worker holds when things happen between two of its letters, with lanes that answer apart (T6, L8)."""
 
+import itertools
 import os
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -21,6 +23,7 @@ from mailer.models.site import Site
 from mailer.transport.journal import Journal
 from mailer.transport.lane import Ended, Source
 from mailer.transport.memory import refuses
+from mailer.transport.relay import FaultKind, RelayFault
 from tests.actions.office import Office, copy_to
 from tests.actions.relays import with_relays
 from tests.actions.test_last_moment import bumped, crowd
@@ -278,3 +281,50 @@ def test_a_claim_that_cannot_be_made_ready_gives_back_once_what_it_took_of_a_lim
     assert Mailing.unscoped.get().state == "paused"
     assert sorted(Copy.unscoped.values_list("state", flat=True)) == ["deferred", "queued", "queued"]
     assert quota.used_by(["relay:smtp"])["relay:smtp"].total(Window.DAY, office.now) == 10
+
+
+class Between(Slow):
+    """It sees the claims that are durable and not in hand while it is heard; `fault` is then what it has to say."""
+
+    def __init__(self, fault: RelayFault | None = None) -> None:
+        super().__init__()
+        self.seen, self.fault = 0, fault
+        self.sender: Sender | None = None
+
+    def step(self, _wait: float, source: Source) -> list[Ended]:
+        assert self.sender is not None
+        self.seen += len(self.sender._claimed)
+        return super().step(_wait, source)
+
+    def take_fault(self) -> RelayFault | None:  # type: ignore[override]
+        fault, self.fault = (self.fault, None) if self.seen else (None, self.fault)
+        return fault
+
+
+def sends_through(office: Office, pool: Between) -> Sender:
+    """A sender that claims before the letters in its hands are all gone."""
+    sender = pool.sender = slow_sender(office, pool)
+    ticks = itertools.count(step=0.01)
+    sender.ticks = lambda: next(ticks)
+    return sender
+
+
+def test_the_wire_is_heard_before_a_new_claim_is_made_ready(office: Office) -> None:
+    crowd(office, 120)
+    pool = Between()
+    sender = sends_through(office, pool)
+    while sender.work():
+        pass
+    assert pool.seen, "no claim waited for the wire"
+    assert len(pool.sent) == len(set(pool.sent)) == 120
+    assert set(Copy.unscoped.values_list("state", flat=True)) == {"accepted"}
+
+
+def test_a_claim_that_is_not_in_hand_when_the_relay_fails_goes_back(office: Office) -> None:
+    crowd(office, 120)
+    pool = Between(RelayFault("It went away.", kind=FaultKind.UNREACHABLE, retry_later=True, step=Step.CONNECT))
+    sends_through(office, pool).work()
+    assert pool.seen, "no claim waited for the wire"
+    states = Counter(Copy.unscoped.values_list("state", flat=True))
+    assert states["claimed"] == 0, states
+    assert states["queued"], states
