@@ -21,11 +21,10 @@ from mailer.bench.frame import ROUNDS, Report, Round, Row, compared, in_turn, pe
 from mailer.bench.site import Certificate, Site, fresh_database, make_certificate, scratch
 from mailer.bench.wire import BenchRefused, Sink, Taken, Tools
 
-#: So many of those whom members.py makes get a letter, that 20,000 copies come of these.
-MEMBERS = 23_500
-MANY = 235_000
-#: A slow server gets so many that opening the connections is a small part of it.
-SOME = 60_000
+#: 51,600 copies come of these: so many that starting the workers, and opening connections, is a small part of it.
+MEMBERS = 60_000
+#: 20,000 and 200,000 copies come of these.
+FEW, MANY = 23_500, 235_000
 SESSIONS = (1, 4, 16, 64)
 #: What a person might set, of which the best is the peer of setting nothing.
 CONNECTIONS = (4, 16, 64)
@@ -112,15 +111,15 @@ def bench(
         yield Bench(tools, sink, site)
 
 
-def run(members: int = MEMBERS, some: int = SOME, many: int = MANY, rounds: int = ROUNDS) -> Report:
-    """All rows; about a quarter of an hour."""
+def run(members: int = MEMBERS, memory_of: tuple[int, int] = (FEW, MANY), rounds: int = ROUNDS) -> Report:
+    """All rows; about half an hour."""
     rows: list[Row] = []
     with wire.compiled() as tools, TemporaryDirectory(prefix="mailer-bench-") as name:
         folder = Path(name)
-        plain, alone, peak = _plain(tools, folder, members, rounds, rows)
+        plain, alone = _plain(tools, folder, members, rounds, rows)
         _deployed(tools, folder, members, plain, rows)
-        _slow_server(tools, some, rows)
-        _memory(tools, many, peak, rows)
+        _slow_server(tools, members, rows)
+        peak = _memory(tools, memory_of, rows)
         _first_letter(tools, rows)
         if os.environ.get(DATABASE):
             _postgres(tools, folder, members, alone, rows)
@@ -129,21 +128,21 @@ def run(members: int = MEMBERS, some: int = SOME, many: int = MANY, rounds: int 
 
 def _plain(
     tools: Tools, folder: Path, members: int, rounds: int, rows: list[Row]
-) -> tuple[Sequence[float], Sequence[float], float]:
-    """Plain SMTP beside Postfix's source and beside the limit; our rates, one worker's alone, and a worker's memory."""
-    sendings: list[Sending] = []
+) -> tuple[Sequence[float], Sequence[float]]:
+    """Plain SMTP beside Postfix's source and beside the limit; our rates, and one worker's alone."""
+    rates: list[float] = []
     alone: list[float] = []
     sources: list[float | None] = []
     limits: list[float] = []
     with bench(tools, members) as ours, wire.sink(tools) as other:
         for _ in range(rounds):
-            sendings.append(ours.send())
+            sending = ours.send()
+            rates.append(sending.taken.rate)
             alone.append(ours.send(1).taken.rate)
-            letter, unix = _one_letter(ours, sendings[0].mailing, folder)
-            count = sendings[-1].taken.letters
+            letter, unix = _one_letter(ours, sending.mailing, folder)
+            count = sending.taken.letters
             sources.append(_best_source(other, unix, count))
             limits.append(wire.push(tools, other, letter, connections=16, letters=count))
-        rates = [sending.taken.rate for sending in sendings]
         tuned = _tuned(ours, rounds)
     found = [Round(rate, source) for rate, source in zip(rates, sources, strict=True) if source]
     if found:
@@ -151,7 +150,7 @@ def _plain(
     rows.append(tuned)
     limit = [Round(*pair) for pair in zip(rates, limits, strict=True)]
     rows.append(compared("end to end, plain", "letters/s", "ready letters, C", limit, must="0.5x", aim="0.8x"))
-    return rates, alone, max(sending.peak for sending in sendings)
+    return rates, alone
 
 
 def _tuned(ours: Bench, rounds: int) -> Row:
@@ -220,13 +219,17 @@ def _slow_server(tools: Tools, members: int, rows: list[Row]) -> None:
     )
 
 
-def _memory(tools: Tools, members: int, small: float, rows: list[Row]) -> None:
-    """The most that a worker holds, for ten times as many copies."""
-    with bench(tools, members) as ours:
-        sending = ours.send()
+def _memory(tools: Tools, members: tuple[int, int], rows: list[Row]) -> float:
+    """The most that a worker holds, for few copies and for many; the latter."""
+    peaks = []
+    for number in members:
+        with bench(tools, number) as ours:
+            sending = ours.send()
+            peaks.append(sending.peak)
+    few, many = peaks
     what = f"peak memory of a worker, {sending.taken.letters:,} copies"
-    ratio = sending.peak / small
-    rows.append(Row(what, "MiB", sending.peak, "a tenth of them", small, ratio, ratio, "<= 1.3x", "<= 1.1x, < 90 MiB"))
+    rows.append(Row(what, "MiB", many, "a tenth of them", few, many / few, many / few, "<= 1.3x", "<= 1.1x, < 90 MiB"))
+    return many
 
 
 def _first_letter(tools: Tools, rows: list[Row]) -> None:
