@@ -194,7 +194,7 @@ def demo(*, once: bool, as_json: bool) -> None:
 
 
 @main.command("bench", params=[click.Argument(["name"], type=click.Choice(
-              ["send", "build", "dkim", "claim", "audience", "leave", "bounces", "scale"])),
+              ["send", "build", "dkim", "claim", "audience", "leave", "million", "bounces", "scale"])),
               click.Option(["--corpus"], type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
               help="For bounces: mails with their truths; else our own specimens."), _JSON],
               help="Measure this machine, each figure beside a peer or a limit in the same run.")  # fmt: skip

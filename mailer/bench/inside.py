@@ -155,6 +155,12 @@ def left() -> object:
     return Subscription.unscoped.filter(state=SubscriptionState.LEFT).count()
 
 
+def states(number: str) -> object:
+    """How many copies of a mailing are in each state."""
+    found = Copy.unscoped.filter(mailing=int(number)).values("state").annotate(count=Count("pk"))
+    return dict(found.values_list("state", "count"))
+
+
 def claim(number: str, most: str) -> object:
     """Claim, read and mark every copy of a mailing as the sender does; copies a second."""
     worker, lease = "bench", timedelta(minutes=15)
@@ -203,7 +209,7 @@ def _values(house: House, found: Mailing) -> Iterator[tuple[str, int, CopyValues
 
 
 _WHAT: Mapping[str, Callable[..., Any]] = {
-    each.__name__: each for each in (fill, mailing, expected, letter, tokens, left, claim)
+    each.__name__: each for each in (fill, mailing, expected, letter, tokens, left, states, claim)
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,98 @@
+"""`mailer bench million`: one mailing to a million people, while others use the pages.
+
+What a worker holds must not grow with the mailing, and the pages must stay usable: ten times a second somebody looks
+at the page of a link, leaves by one click, or opens the front page or the page that says whether sending works.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import cycle
+from subprocess import Popen
+from threading import Thread
+
+from mailer.bench import wire
+from mailer.bench.frame import Report, Row, peak_mib, this_machine
+from mailer.bench.load import (
+    Ask,
+    beside_idle,
+    clicks,
+    free_port,
+    looks,
+    must_all_be_right,
+    must_be_single,
+    open_loop,
+    opens,
+    pages,
+    while_letters_come,
+)
+from mailer.bench.send import Bench
+from mailer.bench.site import scratch
+from mailer.bench.wire import BenchRefused, Sink
+
+#: A million copies come of these.
+MEMBERS = 1_163_000
+PER_SECOND = 10
+IDLE_SECONDS = 20
+_MOST_SECONDS = 900
+_LOOK = 0.1
+
+
+def run(members: int = MEMBERS) -> Report:
+    """About ten minutes, and 2 GB in the folder for passing files."""
+    port = free_port()
+    base_url = f"http://127.0.0.1:{port}"
+    with (
+        wire.compiled() as tools,
+        wire.sink(tools) as sink,
+        scratch(sink.port, members=members, base_url=base_url) as site,
+    ):
+        ours = Bench(tools, sink, site)
+        begun = time.monotonic()
+        mailing = site.ask("mailing")
+        ready = time.monotonic() - begun
+        asks = _asks(port, site.ask("tokens", mailing["mailing"], PER_SECOND * (IDLE_SECONDS + _MOST_SECONDS)))
+        before = site.ask("left")
+        with pages(site, port) as pid:
+            idle = open_loop(asks, PER_SECOND, lambda passed: passed < IDLE_SECONDS)
+            with ours.working() as workers:
+                early: list[float] = []
+                tenth = Thread(target=_watch, args=(sink, mailing["copies"] // 10, workers, early), daemon=True)
+                tenth.start()
+                busy = open_loop(asks, PER_SECOND, while_letters_come(sink, _MOST_SECONDS))
+                late = max(peak_mib(worker.pid) for worker in workers)
+            memory = peak_mib(pid)
+        must_all_be_right(site.ask("left") - before, idle, busy)
+        must_be_single(sink)
+        taken, states = sink.taken(), site.ask("states", mailing["mailing"])
+    if not early or states.pop("accepted") != taken.letters or states.keys() - {"withdrawn"}:
+        raise BenchRefused(f"{taken.letters} letters came, and the database says besides: {states}.")
+    what = f"a mailing of {taken.letters:,}"
+    rows = (
+        Row(f"{what}: made ready", "s", ready),
+        Row(f"{what}: sent", "letters/s", taken.rate),
+        Row(f"{what}: peak memory of a worker", "MiB", late, "at a tenth", early[0], late / early[0], late / early[0]),
+        beside_idle("pages meanwhile: p50", idle, busy, 0.5),
+        beside_idle("pages meanwhile: p99", idle, busy, 0.99),
+        beside_idle("pages meanwhile: the slowest", idle, busy, 1.0),
+    )
+    return Report("million", rows, memory, this_machine())
+
+
+def _asks(port: int, tokens: Sequence[str]) -> Iterator[Ask]:
+    """What people do, in turn."""
+    links = iter(tokens)
+    for kind in cycle(range(4)):
+        if kind < 2:
+            token = next(links, None)
+            if token is None:
+                return
+            yield (looks, clicks)[kind](port, token)
+        else:
+            yield opens(port, ("/", "/state")[kind - 2])
+
+
+def _watch(sink: Sink, letters: int, workers: Sequence["Popen[bytes]"], found: list[float]) -> None:
+    """What the larger worker has held when so many letters have come."""
+    while sink.taken().letters < letters:
+        time.sleep(_LOOK)
+    found.append(max(peak_mib(worker.pid) for worker in workers))
