@@ -19,7 +19,8 @@ AND = " and "
 Called = tuple[bytes, bytes, bytes]
 """As display name (empty: none), in the text, in the HTML."""
 
-_KNOWN_NAMES = 65_536
+#: For names that come again soon, as that of nobody does; more of them would only grow with the mailing.
+_KNOWN_NAMES = 1024
 _PAIR = 2
 _LONGEST_SHOWN_NAME = 120
 _LONGEST_PLAIN_NAME = 60
