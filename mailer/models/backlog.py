@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from django.db.models import Exists, F, Min, OuterRef, Q
+from django.db.models import F, Min, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Greatest
+from django.db.models.lookups import IsNull
 
 from mailer.core.delivery import CopyState
 from mailer.core.mailing import MailingState
@@ -16,7 +17,9 @@ _S = MailingState
 def waiting_since(now: datetime) -> datetime | None:
     """Since when something is due that a worker should be doing; None: there is nothing."""
     due = Mailing.unscoped.filter(state__in=(_S.SCHEDULED, _S.PREPARING), starts_at__lte=now)
-    queued = Exists(Copy.unscoped.filter(mailing=OuterRef("pk"), state=CopyState.QUEUED))
+    # As steering.next_to_send asks it.
+    queue = Copy.unscoped.filter(mailing=OuterRef("pk"), state=CopyState.QUEUED).order_by("position")
+    queued = Q(IsNull(Subquery(queue.values("position")[:1]), False))
     rested = Q(wait_until=None) | Q(wait_until__lte=now)
     sending = Mailing.unscoped.filter(queued, rested, state=_S.SENDING, not_after__gt=now, started_at__isnull=False)
     since = Greatest(F("started_at"), Coalesce("wait_until", "started_at"))

@@ -12,6 +12,8 @@ from mailer.models.region import Stream
 
 #: Where a copy stays that was neither just queued nor taken, nor accepted: few of a mailing.
 SET_ASIDE = tuple(sorted(set(COPY.states) - {CopyState.QUEUED, CopyState.CLAIMED, CopyState.ACCEPTED}))
+#: In the words of the index `copy_set_aside`: SQLite takes it for no others, and for no parameters.
+IS_SET_ASIDE = "state IN ('" + "', '".join(SET_ASIDE) + "')"
 
 
 class Outgoing(Table):

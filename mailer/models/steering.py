@@ -60,8 +60,10 @@ def next_to_send(now: datetime, after: int = 0) -> int | None:
     # In plain SQL, since a worker asks before every claim.
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT m.id FROM mailer_mailing m WHERE m.state = 'sending' AND m.not_after > %s AND EXISTS"
-            " (SELECT 1 FROM mailer_copy c WHERE c.mailing_id = m.id AND c.state = 'queued') ORDER BY m.id",
+            # The first in the queue, and not whether there is any: for that SQLite reads copies in another order.
+            "SELECT m.id FROM mailer_mailing m WHERE m.state = 'sending' AND m.not_after > %s"
+            " AND (SELECT c.position FROM mailer_copy c WHERE c.mailing_id = m.id AND c.state = 'queued'"
+            " ORDER BY c.position LIMIT 1) IS NOT NULL ORDER BY m.id",
             [connection.ops.adapt_datetimefield_value(now)],
         )
         ready = [row[0] for row in cursor.fetchall()]

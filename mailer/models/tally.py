@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from django.db import connection
 from django.db.models import Count, Max
 
 from mailer.core.delivery import CopyState
@@ -10,13 +11,14 @@ from mailer.core.returning import Tally
 from mailer.core.silence import Sent
 from mailer.core.verdict import Class
 from mailer.models.bounce import Bounce, BounceSource, Event
-from mailer.models.copy import SET_ASIDE, Copy
+from mailer.models.copy import IS_SET_ASIDE, Copy
 from mailer.models.mailing import Mailing
 from mailer.models.matter import DomainRun
 
 #: The audit log's word for a mailing that stopped because of what came back; its details are the tally of that time.
 CAME_BACK = "too much came back"
 
+_ASIDE = f"SELECT state, COUNT(*) FROM mailer_copy WHERE mailing_id = %s AND {IS_SET_ASIDE} GROUP BY state"  # noqa: S608
 #: Set aside, and yet never answered for good.
 _UNANSWERED = (CopyState.DEFERRED, CopyState.HELD, CopyState.WITHDRAWN, CopyState.CANCELLED)
 #: So many copies of the queue tell how dense it is: positions are drawn at random. The first ones are passed over,
@@ -47,9 +49,9 @@ def attempts(mailing_id: int) -> int:
     """How many letters were handed over and answered for good, or are in a worker's hands."""
     copies = Copy.unscoped.filter(mailing=mailing_id)
     waiting = copies.filter(state=CopyState.QUEUED).count()
-    aside = dict(
-        copies.filter(state__in=SET_ASIDE).values("state").annotate(count=Count("pk")).values_list("state", "count")
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_ASIDE, [mailing_id])
+        aside = dict(cursor.fetchall())
     return int(copies.count() - waiting - sum(aside.get(state, 0) for state in _UNANSWERED))
 
 
