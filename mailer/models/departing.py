@@ -50,6 +50,8 @@ def first_time(seed: int, at: datetime) -> bool:
 def done_among(seeds: Iterable[int]) -> set[int]:
     """Those of the acts that are carried out."""
     asked = [signed(seed) for seed in seeds]
+    if not asked:
+        return set()
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT seed FROM mailer_carriedout WHERE seed IN ({', '.join(['%s'] * len(asked))})",  # noqa: S608

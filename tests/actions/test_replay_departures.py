@@ -158,6 +158,16 @@ def test_a_torn_line_is_told_of_and_passed_over(
     assert not is_on(ann, office.house)
 
 
+def test_a_file_of_nothing_but_a_torn_line_holds_nothing_up(office: Office, departure: Departure) -> None:
+    write_down(office.house, left(office, seed=6, handle=1), office.now)
+    replay_departures(office.house, office.now)
+    with file(office).open("ab") as stream_:
+        stream_.write(b"\n" + departure.line()[:100] + b"\n")
+    assert departures_waiting(office.house)
+    assert replay_departures(office.house, office.now) == 0
+    assert not departures_waiting(office.house)
+
+
 def test_a_line_of_a_newer_version_lets_nothing_be_sent(office: Office, ann: Member) -> None:
     body = b"2 whatever comes"
     departures(office.house).append(body + b" " + checksum(body), office.now.date())
