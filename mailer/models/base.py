@@ -1,6 +1,5 @@
 """What every table here shares: a manager whose name is a warning, and the retrying write transaction."""
 
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -91,28 +90,11 @@ def _begin(patience: float) -> "transaction.Atomic":
                     raise
                 if time.monotonic() > deadline:
                     raise Busy(str(error)) from error
-                _await_lock(deadline)
+                time.sleep(_PAUSE_SECONDS)
             else:
                 return block
     finally:
         _set_busy_timeout(5000)
-
-
-def _await_lock(deadline: float) -> None:
-    """Wait until the lock was free a moment ago, or there is no more time, or SQLite says what nobody waits for.
-
-    Past Django, to which an attempt that fails is ten times as much work; a busy sender is waited for all day long.
-    """
-    while True:
-        time.sleep(_PAUSE_SECONDS)
-        try:
-            connection.connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error) and time.monotonic() <= deadline:
-                continue
-        else:
-            connection.connection.execute("ROLLBACK")
-        return
 
 
 def _set_busy_timeout(milliseconds: int) -> None:
