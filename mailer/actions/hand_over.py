@@ -165,6 +165,8 @@ class Sender:
             self._via = replace(via, was_ill=False)
 
     def _abandon_all(self) -> None:
+        if self._claimed:
+            self._take_in()
         for batch in self._batches:
             batch.abandon()
 
@@ -367,7 +369,6 @@ class Sender:
         self._write_all_down()
 
     def _write_all_down(self) -> None:
-        self._take_in()
         for batch in self._batches:
             batch.doubt()
         with writing():
@@ -375,3 +376,7 @@ class Sender:
             quota.give_back(returned)
         self.journal.clear(freed)
         self._batches.clear()
+        if self._claimed:
+            # After what was sent is written down, whatever becomes of this.
+            self._take_in()
+            self._write_all_down()

@@ -291,10 +291,11 @@ class Between(Slow):
         self.seen, self.fault = 0, fault
         self.sender: Sender | None = None
 
-    def step(self, _wait: float, source: Source) -> list[Ended]:
+    def step(self, wait: float, source: Source) -> list[Ended]:
         assert self.sender is not None
+        assert wait == 0 or not self.sender._claimed, "a claim waits for a silent server"
         self.seen += len(self.sender._claimed)
-        return super().step(_wait, source)
+        return super().step(wait, source)
 
     def take_fault(self) -> RelayFault | None:  # type: ignore[override]
         fault, self.fault = (self.fault, None) if self.seen else (None, self.fault)
@@ -328,3 +329,31 @@ def test_a_claim_that_is_not_in_hand_when_the_relay_fails_goes_back(office: Offi
     states = Counter(Copy.unscoped.values_list("state", flat=True))
     assert states["claimed"] == 0, states
     assert states["queued"], states
+
+
+class TurnsAway(Between):
+    """From the step in which a claim waits, it takes nothing without a login; `came_late` letters came after that."""
+
+    came_late = 0
+
+    def step(self, wait: float, source: Source) -> list[Ended]:
+        assert self.sender is not None
+        if not (self.seen or self.sender._claimed):
+            return super().step(wait, source)
+        refused = Answer(Step.RCPT, parse(b"530 5.7.0 Authentication required\r\n"), final_dot_written=False)
+        ended = [Ended(parcel, refused) for _, parcel in self.lanes]
+        self.lanes.clear()
+        while self.seen and len(self.lanes) < self.width and (parcel := source()) is not None:
+            self.lanes.append((self.steps, parcel))
+            self.came_late += 1
+        self.seen += 1
+        return ended
+
+
+def test_a_claim_that_is_not_in_hand_when_the_relay_turns_us_away_is_not_announced(office: Office) -> None:
+    crowd(office, 120)
+    pool = TurnsAway()
+    sends_through(office, pool).work()
+    assert pool.seen, "no claim waited for the wire"
+    assert pool.came_late == 0
+    assert Counter(Copy.unscoped.values_list("state", flat=True))["claimed"] == 0

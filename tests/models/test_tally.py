@@ -36,3 +36,10 @@ def test_a_question_about_a_mailing_is_answered_by_an_index(name: str) -> None:
         plan = plan_of(query["sql"])
         assert "Seq Scan" not in plan, plan
         assert not [line for line in plan.splitlines() if line.startswith("SCAN") and "USING" not in line], plan
+
+
+def test_what_was_set_aside_is_counted_by_its_own_index() -> None:
+    """By any other the letters of the whole mailing are read for it."""
+    with CaptureQueriesContext(connection) as asked:
+        tally.attempts(1)
+    assert any("copy_set_aside" in plan_of(query["sql"]) for query in asked.captured_queries)
