@@ -1,5 +1,6 @@
 """What a worker holds when things happen between two of its letters, with lanes that answer apart (T6, L8)."""
 
+import errno
 import itertools
 import os
 from collections import Counter
@@ -8,9 +9,11 @@ from datetime import timedelta
 
 import pytest
 
+from mailer.actions import hand_over
 from mailer.actions.being_sent import BeingSent
 from mailer.actions.hand_over import Sender, SendingRefused
 from mailer.actions.recover import recover
+from mailer.actions.replay_departures import DeparturesUnreadable
 from mailer.actions.steer_mailing import resume, stop
 from mailer.config.relays import RelayLimits
 from mailer.core.configkind import Uncertain
@@ -357,3 +360,36 @@ def test_a_claim_that_is_not_in_hand_when_the_relay_turns_us_away_is_not_announc
     assert pool.seen, "no claim waited for the wire"
     assert pool.came_late == 0
     assert Counter(Copy.unscoped.values_list("state", flat=True))["claimed"] == 0
+
+
+class Fails(Between):
+    """Something fails while a claim waits; `act` happens then."""
+
+    act: Callable[[], None]
+
+    def step(self, wait: float, source: Source) -> list[Ended]:
+        assert self.sender is not None
+        if self.sender._claimed:
+            self.act()
+        return super().step(wait, source)
+
+
+def test_what_is_in_hand_is_written_down_though_a_waiting_claim_cannot_come_into_hand(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same disk fails at both: who settles it finds the claim that was on its way into hand, and no other."""
+    crowd(office, 120)
+    pool = Fails()
+
+    def cannot(*_: object) -> None:
+        raise OSError(errno.EIO, "The disk")
+
+    def act() -> None:
+        monkeypatch.setattr(hand_over, "note_claim", cannot)
+        raise DeparturesUnreadable("The disk")
+
+    pool.act = act
+    with pytest.raises(OSError, match="The disk"):
+        sends_through(office, pool).work()
+    assert Copy.unscoped.filter(state="accepted").count() == len(pool.sent)
+    assert len(set(Copy.unscoped.filter(state="claimed").values_list("claim", flat=True))) == 1
