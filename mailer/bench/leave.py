@@ -7,23 +7,21 @@ body is checked, and in the end that all of them have left.
 from collections.abc import Iterator, Sequence
 from itertools import cycle
 
-from mailer.bench import wire
 from mailer.bench.frame import Report, Round, Row, compared, peak_mib, this_machine
 from mailer.bench.load import (
     Ask,
     Load,
     beside_idle,
     clicks,
-    free_port,
     looks,
     must_all_be_right,
     must_be_single,
     open_loop,
     pages,
+    visited,
     while_letters_come,
 )
 from mailer.bench.send import Bench
-from mailer.bench.site import scratch
 
 MEMBERS = 117_000
 #: Mailings while people leave, each beside one in peace.
@@ -35,14 +33,8 @@ _MOST_SECONDS = 60
 
 def run(members: int = MEMBERS, rounds: int = TIMES) -> Report:
     """Some minutes: mailings to everyone in turn, one in peace and one while people leave."""
-    port = free_port()
-    base_url = f"http://127.0.0.1:{port}"
-    with (
-        wire.compiled() as tools,
-        wire.sink(tools) as sink,
-        scratch(sink.port, members=members, base_url=base_url) as site,
-    ):
-        ours = Bench(tools, sink, site)
+    with visited(members) as (ours, port):
+        site = ours.site
         first = ours.send()
         tokens = site.ask("tokens", first.mailing, PER_SECOND * (IDLE_SECONDS + rounds * _MOST_SECONDS))
         asks = (act(port, token) for act, token in zip(cycle((looks, clicks)), tokens, strict=False))
@@ -53,7 +45,7 @@ def run(members: int = MEMBERS, rounds: int = TIMES) -> Report:
             for _ in range(rounds):
                 alone = ours.send().taken.rate
                 loads.append(_beside_a_mailing(ours, asks))
-                rates.append(Round(sink.taken().rate, alone))
+                rates.append(Round(ours.sink.taken().rate, alone))
             memory = peak_mib(pid)
         must_all_be_right(site.ask("left") - before, idle, *loads)
     busy = Load([answer for load in loads for answer in load.answers])
@@ -62,8 +54,7 @@ def run(members: int = MEMBERS, rounds: int = TIMES) -> Report:
 
 def _beside_a_mailing(ours: Bench, asks: Iterator[Ask]) -> Load:
     """People leave from the first letter of a mailing to its last, and nobody gets it twice."""
-    ours.site.ask("mailing")
-    ours.sink.forget()
+    ours.ready()
     with ours.working():
         load = open_loop(asks, PER_SECOND, while_letters_come(ours.sink, _MOST_SECONDS))
     must_be_single(ours.sink)

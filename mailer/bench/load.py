@@ -12,7 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from mailer.bench import wire
 from mailer.bench.frame import Row
+from mailer.bench.send import Bench, bench
 from mailer.bench.site import Site
 from mailer.bench.wire import BenchRefused, Sink
 
@@ -161,8 +163,15 @@ def pages(site: Site, port: int) -> Iterator[int]:
         yield process.pid
 
 
-def free_port() -> int:
-    """A port of loopback that nobody has."""
+@contextmanager
+def visited(members: int) -> Iterator[tuple[Bench, int]]:
+    """A site of so many members whose links lead to a port of this machine, and that port; nobody answers there yet."""
+    port = _free_port()
+    with wire.compiled() as tools, bench(tools, members, base_url=f"http://127.0.0.1:{port}") as ours:
+        yield ours, port
+
+
+def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

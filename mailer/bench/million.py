@@ -9,23 +9,20 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle
 from subprocess import Popen
 
-from mailer.bench import wire
 from mailer.bench.frame import Report, Row, peak_mib, this_machine
 from mailer.bench.load import (
     Ask,
     beside_idle,
     clicks,
-    free_port,
     looks,
     must_all_be_right,
     must_be_single,
     open_loop,
     opens,
     pages,
+    visited,
     while_letters_come,
 )
-from mailer.bench.send import Bench
-from mailer.bench.site import scratch
 from mailer.bench.wire import BenchRefused
 
 #: A million copies come of these.
@@ -37,19 +34,11 @@ _MOST_SECONDS = 900
 
 def run(members: int = MEMBERS) -> Report:
     """About ten minutes, and 2 GB in the folder for passing files."""
-    port = free_port()
-    base_url = f"http://127.0.0.1:{port}"
-    with (
-        wire.compiled() as tools,
-        wire.sink(tools) as sink,
-        scratch(sink.port, members=members, base_url=base_url) as site,
-    ):
-        ours = Bench(tools, sink, site)
+    with visited(members) as (ours, port):
+        site, sink = ours.site, ours.sink
         begun = time.monotonic()
-        mailing = site.ask("mailing")
+        mailing = ours.ready()
         ready = time.monotonic() - begun
-        if mailing["state"] != "sending":
-            raise BenchRefused(f"The mailing did not start: {mailing['state']} {mailing['reason']}")
         asks = _asks(port, site.ask("tokens", mailing["mailing"], PER_SECOND * (IDLE_SECONDS + _MOST_SECONDS)))
         before = site.ask("left")
         with pages(site, port) as pid:

@@ -14,11 +14,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import Popen
 from tempfile import TemporaryDirectory
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from mailer.bench import dkim, wire
 from mailer.bench.frame import ROUNDS, Report, Round, Row, compared, in_turn, peak_mib, this_machine
-from mailer.bench.site import Certificate, Site, fresh_database, make_certificate, scratch
+from mailer.bench.site import BASE_URL, Certificate, Site, fresh_database, make_certificate, scratch
 from mailer.bench.wire import BenchRefused, Sink, Taken, Tools
 
 #: 51,600 copies come of these: so many that starting the workers, and opening connections, is a small part of it.
@@ -56,12 +57,17 @@ class Bench:
     sink: Sink
     site: Site
 
-    def send(self, workers: int = 0) -> Sending:
-        """Prepare a mailing, let so many workers (0: as `mailer run` keeps) hand it over, and compare every letter."""
-        mailing = self.site.ask("mailing")
+    def ready(self) -> dict[str, Any]:
+        """A new mailing that waits for workers, and a sink that remembers nothing: what `inside.mailing` says of it."""
+        mailing: dict[str, Any] = self.site.ask("mailing")
         if mailing["state"] != "sending":
             raise BenchRefused(f"The mailing did not start: {mailing['state']} {mailing['reason']}")
         self.sink.forget()
+        return mailing
+
+    def send(self, workers: int = 0) -> Sending:
+        """Prepare a mailing, let so many workers (0: as `mailer run` keeps) hand it over, and compare every letter."""
+        mailing = self.ready()
         begun = time.monotonic()
         with self.working(workers) as running:
             taken = _await(self.sink, mailing["copies"])
@@ -101,18 +107,21 @@ def bench(
     certificate: Certificate | None = None,
     signed: bool = False,
     database: str = "sqlite",
+    base_url: str = BASE_URL,
 ) -> Iterator[Bench]:
     """A site of so many members, and its relay."""
     pair = (certificate.certificate, certificate.key) if certificate else None
     with (
         wire.sink(tools, delay_ms=delay_ms, certificate=pair) as sink,
-        scratch(sink.port, members=members, tls=certificate, signed=signed, database=database) as site,
+        scratch(
+            sink.port, members=members, tls=certificate, signed=signed, database=database, base_url=base_url
+        ) as site,
     ):
         yield Bench(tools, sink, site)
 
 
 def run(members: int = MEMBERS, memory_of: tuple[int, int] = (FEW, MANY), rounds: int = ROUNDS) -> Report:
-    """All rows; about half an hour."""
+    """All rows; about 25 minutes."""
     rows: list[Row] = []
     with wire.compiled() as tools, TemporaryDirectory(prefix="mailer-bench-") as name:
         folder = Path(name)

@@ -63,6 +63,8 @@ domain = "bounces.example.org"
 [sending]
 cool_off_minutes = 0
 """
+#: Where the pages of a site are said to be that nobody opens.
+BASE_URL = "https://news.example.org"
 _LIMITS = "[limits]\n"
 _DKIM = '[dkim]\nkeys = [{selector = "bench", domain = "example.org", file = "dkim.pem"}]\n'
 
@@ -124,7 +126,7 @@ def scratch(
     tls: "Certificate | None" = None,
     signed: bool = False,
     database: str = "sqlite",
-    base_url: str = "https://news.example.org",
+    base_url: str = BASE_URL,
 ) -> Iterator[Site]:
     """A site of so many members whose relay is on this machine."""
     with tempfile.TemporaryDirectory(prefix="mailer-bench-") as name:
