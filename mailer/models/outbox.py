@@ -26,8 +26,7 @@ from mailer.models.copy import IS_SET_ASIDE, Copy, Notice, Outgoing
 from mailer.models.member import Deliverability
 from mailer.models.site import Counter, bump
 
-_QUEUED = "SELECT id FROM mailer_copy WHERE mailing_id = %s AND state = 'queued' ORDER BY position"
-_QUEUE = f"{_QUEUED} LIMIT %s"
+_QUEUE = "SELECT id FROM mailer_copy WHERE mailing_id = %s AND state = 'queued' ORDER BY position LIMIT %s"
 _PUT_OFF = (
     "SELECT 1 FROM mailer_copy WHERE mailing_id = %s"  # noqa: S608 - words of our own
     f" AND state IN ('{CopyState.DEFERRED}', '{CopyState.HELD}') AND {IS_SET_ASIDE} LIMIT 1"
@@ -330,7 +329,7 @@ def is_finished(mailing_id: int) -> bool:
     """Whether no copy of the mailing is waiting, held, or being handed over."""
     # One question for each index, put so that SQLite takes it: else every copy of the mailing is read, each second.
     return not (
-        first_row(f"{_QUEUED} LIMIT 1", [mailing_id])
+        first_row(_QUEUE, [mailing_id, 1])
         or first_row(_PUT_OFF, [mailing_id])
         or mailing_id in Copy.unscoped.filter(state=CopyState.CLAIMED).values_list("mailing", flat=True)
     )

@@ -2,8 +2,8 @@
 
 Contract, for whoever claims: inside the transaction of the claim `take`, and after that, there or in one of its own,
 `take_domains`; at its end, in the transaction that writes the answers down and last in it, `give_back` what was not
-handed over. Where there is no limit nothing is read or written. Rows are locked in one order,
-those of relays first, so nobody waits in a circle.
+handed over. Where there is no limit nothing is read or written. Rows are locked in one order, those of relays first, so
+nobody waits in a circle.
 """
 
 from collections.abc import Iterable, Mapping
