@@ -181,15 +181,14 @@ def mark_accepted(rows: Sequence[tuple[int, datetime, Reply]], worker: str) -> N
         for moment in (_moment(at),)
         for copy, _, reply in together
     ]
-    # The plus keeps SQLite from looking for these in an index: each row is found by its id.
-    plus = "" if connection.vendor == "postgresql" else "+"
+    source = _value_rows(values)
     with connection.cursor() as cursor:
-        source = _value_rows(values)
         cursor.execute(
             "UPDATE mailer_copy SET state = 'accepted', claimed_by = '', claimed_until = NULL, next_attempt_at = NULL,"  # noqa: S608
             " decided_at = v.at, reply_code = v.code, reply_status = v.status, reply_text = v.words"
-            f" FROM {source.sql} WHERE mailer_copy.id = v.copy"
-            f" AND {plus}mailer_copy.claimed_by = %s AND {plus}mailer_copy.state = 'claimed'",
+            f" FROM {source.sql} WHERE mailer_copy.id = v.copy{source.by_id}"
+            # Not in the words of `copy_by_claim`: PostgreSQL reads there all that was claimed and no longer is.
+            " AND mailer_copy.claimed_by = %s AND mailer_copy.state || '' = 'claimed'",
             [*source.params, worker],
         )
 
@@ -198,20 +197,27 @@ _FROM_JSON = (
     "(SELECT j.value ->> 0 AS copy, j.value ->> 1 AS at, j.value ->> 2 AS code, j.value ->> 3 AS status,"
     " j.value ->> 4 AS words FROM json_each(%s) j) AS v"
 )
+_FROM_ARRAYS = (
+    "unnest(%s::bigint[], %s::timestamptz[], %s::int[], %s::text[], %s::text[]) AS v(copy, at, code, status, words)"
+)
+#: How many an array has PostgreSQL knows only if it is written out; it takes an index for few and reads all for many.
+_BY_ID = " AND mailer_copy.id = ANY(ARRAY(SELECT unnest(%s::bigint[])))"
 
 
 class _Rows(NamedTuple):
+    """A table `v` of (copy, at, code, status, words), and what has the database find those copies by their ids."""
+
     sql: str
+    by_id: str
     params: list[Any]
 
 
 def _value_rows(values: Sequence[tuple[Any, ...]]) -> _Rows:
-    """Rows of (copy, at, code, status, words) as a table `v`, in one parameter or five, however many there are."""
+    """The table in as many parameters however many rows there are."""
     if connection.vendor == "postgresql":
         columns: list[Any] = [list(column) for column in zip(*values, strict=True)]
-        arrays = "unnest(%s::bigint[], %s::timestamptz[], %s::int[], %s::text[], %s::text[])"
-        return _Rows(f"{arrays} AS v(copy, at, code, status, words)", columns)
-    return _Rows(_FROM_JSON, [json.dumps(values)])
+        return _Rows(_FROM_ARRAYS, _BY_ID, [*columns, columns[0]])
+    return _Rows(_FROM_JSON, "", [json.dumps(values)])
 
 
 def mark(
@@ -277,7 +283,11 @@ def doubt_claims(worker: str, now: datetime) -> int:
 
 
 def lose_lapsed(now: datetime) -> list[int]:
-    """Claims whose worker has not renewed them: its host is lost. Their copies are uncertain; the mailings touched."""
+    """Claims whose worker has not renewed them: its host is lost. Their copies are uncertain; the mailings touched.
+
+    Call it inside `writing()`.
+    """
+    _walk_the_index()
     lapsed = Copy.unscoped.filter(state=CopyState.CLAIMED, claimed_until__lt=now)
     # Told apart here: to tell them apart itself, SQLite reads every copy there ever was.
     mailings = sorted(set(lapsed.values_list("mailing", flat=True)))
@@ -286,6 +296,16 @@ def lose_lapsed(now: datetime) -> list[int]:
     notices = Notice.unscoped.filter(state=CopyState.CLAIMED, claimed_until__lt=now)
     move(notices, CopyState.UNCERTAIN, decided_at=now, reply_text=_HOST_LOST)
     return mailings
+
+
+def _walk_the_index() -> None:
+    """Have PostgreSQL read indexes entry by entry until the transaction ends: only so does it forget those of old rows.
+
+    All at once it would read what was claimed since the last vacuum: of a million letters, each second a million.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_bitmapscan = off")
 
 
 def requeue_one_uncertain(copy_id: int) -> None:

@@ -1,6 +1,10 @@
-"""What is asked each second costs no more for all the letters that ever went: counted in steps of SQLite's machine."""
+"""What is asked each second, and each claim, costs no more for all the letters that ever went.
+
+Counted in steps of SQLite's machine, or in what PostgreSQL reads of the copies and their indexes.
+"""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -8,13 +12,17 @@ from django.db import connection
 from mailer.actions.keep_time import keep_time
 from mailer.actions.show_state import public_state
 from mailer.core.mailing import MailingState
+from mailer.core.reply import Reply
 from mailer.house import House
 from mailer.models import Copy, Mailing, outbox, steering
+from mailer.models.base import writing
 from mailer.worker import chance
 from tests.models.rows import copy_row, mailing_row
 from tests.world import NOW
 
 pytestmark = pytest.mark.django_db
+_READ = """SELECT SUM(pg_stat_get_xact_tuples_returned(oid)) FROM pg_class WHERE oid = 'mailer_copy'::regclass
+    OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'mailer_copy'::regclass)"""
 #: Steps between two counts, and what two mailings may cost more than one, in indexes that are a level deeper.
 _EACH, _TWO_MAILINGS = 1, 3
 _ASKED: dict[str, Callable[[House, int], object]] = {
@@ -25,16 +33,21 @@ _ASKED: dict[str, Callable[[House, int], object]] = {
 }
 
 
-def accepted(mailing: Mailing, count: int) -> None:
-    """So many letters of it that went."""
+def copies(mailing: Mailing, state: str, count: int) -> None:
+    """So many letters of it."""
     first = Copy.unscoped.count() + 1000
     Copy.unscoped.bulk_create(
-        Copy(mailing=mailing, handle=number, position=number, language="en", state="accepted")
+        Copy(mailing=mailing, handle=number, position=number, language="en", state=state)
         for number in range(first, first + count)
     )
 
 
-def steps(ask: Callable[[], object]) -> int:
+def effort(ask: Callable[[], object]) -> int:
+    """Steps, or rows and entries that were read."""
+    if connection.vendor == "postgresql":
+        before = read()
+        ask()
+        return read() - before
     count = 0
 
     def step() -> int:
@@ -42,7 +55,6 @@ def steps(ask: Callable[[], object]) -> int:
         count += 1
         return 0
 
-    ask()  # what is asked once a process is no part of it
     connection.connection.set_progress_handler(step, _EACH)
     try:
         ask()
@@ -51,16 +63,53 @@ def steps(ask: Callable[[], object]) -> int:
     return count
 
 
+def read() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(_READ)
+        return int(cursor.fetchone()[0])
+
+
 @pytest.mark.parametrize("left", ["deferred", "held", "claimed", "queued"])
 @pytest.mark.parametrize("what", _ASKED)
 def test_a_question_of_every_second_does_not_grow_with_the_mailing(house: House, what: str, left: str) -> None:
-    if connection.vendor == "postgresql":
-        return  # it plans by what it has counted in the tables, and has no steps
-    counts = []
+    efforts = []
     for letters in (100, 5000):
         mailing = mailing_row(house, MailingState.SENDING)
-        accepted(mailing, letters)
+        copies(mailing, "accepted", letters)
         copy_row(mailing, left)
-        counts.append(steps(lambda mailing=mailing: _ASKED[what](house, mailing.pk)))
-    few, many = counts
-    assert many <= few * _TWO_MAILINGS, f"{few} steps became {many}"
+        _ASKED[what](house, mailing.pk)  # what is asked once a process is no part of it
+        efforts.append(effort(lambda mailing=mailing: _ASKED[what](house, mailing.pk)))
+    few, many = efforts
+    assert many <= few * _TWO_MAILINGS, f"{few} became {many}"
+
+
+def test_to_write_answers_down_does_not_grow_with_what_was_claimed_before(house: House) -> None:
+    mailing = mailing_row(house, MailingState.SENDING)
+    copies(mailing, "queued", 2940)
+    first, _, last = (hand_over(mailing, letters) for letters in (20, 2900, 20))
+    assert last <= first * _TWO_MAILINGS, f"{first} became {last}"
+    assert Copy.unscoped.filter(state="accepted").count() == 2940
+
+
+@pytest.mark.django_db(transaction=True)
+def test_to_look_for_lost_claims_does_not_grow_with_what_was_claimed_before(house: House) -> None:
+    mailing = mailing_row(house, MailingState.SENDING)
+    copies(mailing, "queued", 12_020)
+    efforts = []
+    for letters in (20, 12_000):
+        hand_over(mailing, letters)
+        for _ in range(2):  # the first forgets
+            with writing():
+                last = effort(lambda: outbox.lose_lapsed(NOW))
+        efforts.append(last)
+    few, many = efforts
+    assert many <= few * _TWO_MAILINGS, f"{few} became {many}"
+
+
+def hand_over(mailing: Mailing, letters: int) -> int:
+    """Claim so many, and write down that they were taken: what the latter costs."""
+    with writing():
+        _, ids = outbox.claim(mailing.pk, "w1", now=NOW, lease=timedelta(minutes=15), most=letters)
+    answers = [(copy, NOW, Reply(250, "2.0.0", "Kept")) for copy in ids]
+    with writing():
+        return effort(lambda: outbox.mark_accepted(answers, "w1"))
