@@ -8,6 +8,7 @@ everyone whom a change touched is checked again (standards L8).
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -33,7 +34,7 @@ from mailer.core.reply import Answer
 from mailer.core.watch import WorkerState
 from mailer.house import House
 from mailer.models import Mailing, outbox, quota, site, steering
-from mailer.models.base import writing
+from mailer.models.base import Busy, writing
 from mailer.models.quota import Grant
 from mailer.transport.journal import Journal
 from mailer.transport.pool import HandsOver
@@ -44,8 +45,10 @@ _CLAIM_SECONDS = 0.15
 LEASE = timedelta(minutes=15)
 #: How often, in seconds, the free space is looked at.
 _DISK_LOOK = 1.0
-#: How old, in seconds, a reading of `changes` may be; a departure that nobody else carries out waits for two readings.
+#: How old, in seconds, a reading of `changes` may be; a departure that nobody else carries out waits for three.
 FRESH = 0.025
+#: How long, in seconds, whoever writes to the database is left alone while there are letters to go on with.
+_YIELD = 0.001
 #: How long, in seconds, an answer may wait to be written down, and an empty queue to be asked again.
 _PATIENCE = 0.25
 
@@ -90,6 +93,7 @@ class Sender:
     _claimed: list[Batch] = field(default_factory=list)
     _read_at: float = 0.0
     _turned_at: float = 0.0
+    _yields_until: float = 0.0
     _found_nothing: bool = False
     _answers: int = 0
     _rate: float = 0.0
@@ -216,22 +220,37 @@ class Sender:
     def _is_time_to_turn(self) -> bool:
         if not self._waiting and not any(batch.on_the_way for batch in self._batches):
             return True
-        since = self.ticks() - self._turned_at
+        ticks = self.ticks()
+        if self._waiting and ticks < self._yields_until:
+            return False
+        since = ticks - self._turned_at
         return since >= (_PATIENCE if self._found_nothing or not self._runs_low else _PATIENCE / 5)
 
     @property
     def _runs_low(self) -> bool:
-        return self._waiting <= 2 * self._width
+        """Whether it is time to claim more: with so much left as may be handed over while somebody else writes."""
+        return self._waiting <= max(2 * self._width, self._chunk() // 4)
 
     def _turn(self) -> bool:
-        """Write down what was answered and claim what comes next, in one wait for the disk; whether there was any."""
-        self._measure()
+        """Write down what was answered and claim what comes next, in one wait for the disk; whether there was any.
+
+        While there are letters to go on with, and no answer is old, whoever writes is not waited for but asked again.
+        """
         self._departures.carry_out(self.clock())
         is_fit = is_adopted(self.house)
         claimed: list[Batch] = []
         claims = is_fit and not self.stopping() and self._runs_low and self._has_disk()
         mailing = self._next_mailing() if claims else None
-        with writing():
+        must_wait = not self._waiting or self.ticks() - self._turned_at >= _PATIENCE
+        with ExitStack() as lock:
+            try:
+                lock.enter_context(writing(None if must_wait else 0.0))
+            except Busy:
+                if must_wait:
+                    raise
+                self._yields_until = self.ticks() + _YIELD
+                return False
+            self._measure()
             freed, returned = self._write_down()
             if claims:
                 claimed = list(self._claim(mailing))

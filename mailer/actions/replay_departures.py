@@ -17,7 +17,7 @@ from mailer.core.departing import CHECKSUM, Departure, TornLine, read_line
 from mailer.core.errors import MailerError
 from mailer.house import House
 from mailer.models import departing
-from mailer.models.base import writing
+from mailer.models.base import Busy, writing
 from mailer.transport.departures import DepartureLog
 
 _LOG = logging.getLogger("mailer.leaving")
@@ -39,16 +39,19 @@ def departures_waiting(house: House) -> dict[str, int]:
         raise _unreadable(error) from error
 
 
-def replay_departures(house: House, now: datetime, until: Mapping[str, int] | None = None) -> int:
+def replay_departures(
+    house: House, now: datetime, until: Mapping[str, int] | None = None, patience: float | None = None
+) -> int:
     """Carry out all that is written down and not done, and what has waited for somebody; how many acts.
 
-    `until` are sizes of files, for whoever leaves what is behind them to the pages that wrote it a moment ago.
+    `until` are sizes of files, for whoever leaves what is behind them to the pages that wrote it a moment ago. Raises
+    Busy, as `writing` does, when somebody else writes for longer than `patience`.
     """
     log = departures(house)
     count = 0
     try:
         for name, size in (departures_waiting(house) if until is None else until).items():
-            count += _replay_file(house, log, name, size, now)
+            count += _replay_file(house, log, name, size, now, patience)
             log.seen[name] = size
     except OSError as error:
         raise _unreadable(error) from error
@@ -59,18 +62,28 @@ def replay_departures(house: House, now: datetime, until: Mapping[str, int] | No
 class SecondLook:
     """Carries out what was written down by its last look, and leaves what is newer to the page that wrote it.
 
-    That page is about to do the same, and two who do it stand in each other's way (docs/decisions/0004).
+    That page is about to do the same, and two who do it stand in each other's way (docs/decisions/0004). So does who
+    writes when it looks: that is waited for only at the look after.
     """
 
     house: House
     _waiting: Mapping[str, int] = field(default_factory=dict)
+    _was_busy: bool = False
 
     def carry_out(self, now: datetime) -> None:
-        """Whoever left while the database was away is off before anything more is sent (U13)."""
+        """Whoever left while the database was away is off before much more is sent (U13)."""
         before, self._waiting = self._waiting, departures_waiting(self.house)
         ready = {name: min(size, before[name]) for name, size in self._waiting.items() if name in before}
-        if ready:
-            replay_departures(self.house, now, ready)
+        if not ready:
+            return
+        try:
+            replay_departures(self.house, now, ready, None if self._was_busy else 0.0)
+        except Busy:
+            if self._was_busy:
+                raise
+            self._was_busy = True
+        else:
+            self._was_busy = False
 
 
 def forget_old_departures(house: House, now: datetime) -> None:
@@ -90,7 +103,7 @@ def people_waited_for() -> int:
     return len(departing.stranded())
 
 
-def _replay_file(house: House, log: DepartureLog, name: str, size: int, now: datetime) -> int:
+def _replay_file(house: House, log: DepartureLog, name: str, size: int, now: datetime, patience: float | None) -> int:
     offset = _position(log, name)
     count = 0
     while octets := log.read(name, offset, size):
@@ -99,7 +112,7 @@ def _replay_file(house: House, log: DepartureLog, name: str, size: int, now: dat
         done = departing.done_among(act.seed for act in acts)
         waiting = [act for act in acts if act.seed not in done]
         for start in range(0, len(waiting), _AT_ONCE):
-            with writing():
+            with writing(patience):
                 count += sum(carry_out(house, act, now) for act in waiting[start : start + _AT_ONCE])
         if offset - log.noted.get(name, 0) > _UNNOTED:
             log.noted[name] = offset

@@ -37,7 +37,8 @@ class Table(models.Model):
 def writing(patience: float | None = None) -> Iterator[None]:
     """One write transaction, taken at once; a nested one joins the outer.
 
-    `patience` is how many seconds at most a lock is waited for; then it raises Busy, or another OperationalError.
+    `patience` is how many seconds at most a lock is waited for; then it raises Busy, or another OperationalError. With
+    0 SQLite's one lock is not waited for at all, and PostgreSQL's, which are of rows, as if it were not given.
 
     SQLite's own busy handler backs off in steps of up to 100 ms, so that a page waits 300 ms behind a busy sender.
     Asking again every millisecond gets the lock as soon as it is free (performance notes; design.md section 2). Of the
@@ -50,7 +51,7 @@ def writing(patience: float | None = None) -> Iterator[None]:
     with _turn(_PATIENCE_SECONDS if patience is None else patience) as left:
         block = _begin(left)
         try:
-            if patience is not None and connection.vendor == "postgresql":
+            if patience and connection.vendor == "postgresql":
                 _set_lock_timeout(patience)
             yield
         except BaseException as error:

@@ -4,7 +4,8 @@ import errno
 import itertools
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -21,9 +22,9 @@ from mailer.core.limits import Limits, Window
 from mailer.core.personalise import CopyError
 from mailer.core.reply import Answer, Step, parse
 from mailer.models import Copy, Event, Mailing, MemberRegion, Notice, destination, quota
-from mailer.models.base import writing
+from mailer.models.base import Busy, writing
 from mailer.models.site import Site
-from mailer.transport.journal import Journal
+from mailer.transport.journal import CAPACITY, Journal
 from mailer.transport.lane import Ended, Source
 from mailer.transport.memory import refuses
 from mailer.transport.relay import FaultKind, RelayFault
@@ -322,6 +323,54 @@ def test_the_wire_is_heard_before_a_new_claim_is_made_ready(office: Office) -> N
     assert pool.seen, "no claim waited for the wire"
     assert len(pool.sent) == len(set(pool.sent)) == 120
     assert set(Copy.unscoped.values_list("state", flat=True)) == {"accepted"}
+
+
+def test_whoever_writes_is_waited_for_only_without_letters_or_with_old_answers(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many letters are in hand: answers that are not written down would be in doubt if the host were lost."""
+    crowd(office, 120)
+    pool = Between()
+    pool.late = 12
+    sender = sends_through(office, pool)
+    refused, waited = 0, []
+
+    @contextmanager
+    def locked(patience: float | None = None) -> Iterator[None]:
+        nonlocal refused
+        if patience == 0.0:
+            refused += 1
+            raise Busy("database is locked")
+        waited.append((sender._waiting, sender.ticks() - sender._turned_at))
+        with writing(patience):
+            yield
+
+    monkeypatch.setattr(hand_over, "writing", locked)
+    while sender.work():
+        pass
+    assert refused, "it never asked while it had letters"
+    with_letters = [since for letters, since in waited if letters]
+    assert with_letters, "answers grew old"
+    assert min(with_letters) >= 0.25
+    assert set(Copy.unscoped.values_list("state", flat=True)) == {"accepted"}
+    assert office.journal.room == CAPACITY
+
+
+def test_a_sender_without_letters_is_told_that_somebody_writes_for_too_long(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd(office, 3)
+
+    @contextmanager
+    def locked(patience: float | None = None) -> Iterator[None]:
+        assert patience is None
+        raise Busy("database is locked")
+        yield
+
+    monkeypatch.setattr(hand_over, "writing", locked)
+    with pytest.raises(Busy):
+        office.sender.work()
+    assert set(Copy.unscoped.values_list("state", flat=True)) == {"queued"}
 
 
 def test_a_claim_that_is_not_in_hand_when_the_relay_fails_goes_back(office: Office) -> None:

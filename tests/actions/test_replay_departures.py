@@ -2,6 +2,8 @@
 
 import dataclasses
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from mailer.actions.carry_out import carry_out
 from mailer.actions.leave import Extent, leave, undo
 from mailer.actions.replay_departures import (
     DeparturesUnreadable,
+    SecondLook,
     departures_waiting,
     forget_old_departures,
     replay_departures,
@@ -21,7 +24,7 @@ from mailer.core.departing import Act, Departure, NewerLine, Person
 from mailer.core.departing import _checksum as checksum
 from mailer.house import House
 from mailer.models import CarriedOut, ConsentEntry, Event, Member, ReadTo, Subscription, Suppression
-from mailer.models.base import writing
+from mailer.models.base import Busy, writing
 from mailer.models.outbox import unsigned
 from tests.actions.office import Office, copy_to, leave_token
 from tests.world import anne, consent, join, stream
@@ -232,6 +235,52 @@ def test_what_came_a_moment_ago_can_be_left_to_the_page_that_wrote_it(
     assert replay_departures(office.house, office.now, {name: size}) == 1
     assert departures_waiting(office.house), "the other line is still to be read"
     assert not is_on(ann, office.house)
+
+
+def test_a_sender_that_finds_somebody_writing_waits_for_it_when_it_looks_again(
+    office: Office, ann: Member, departure: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float | None] = []
+
+    @contextmanager
+    def locked(patience: float | None) -> Iterator[None]:
+        asked.append(patience)
+        if patience == 0.0:
+            raise Busy("database is locked")
+        with writing(patience):
+            yield
+
+    monkeypatch.setattr("mailer.actions.replay_departures.writing", locked)
+    look = SecondLook(office.house)
+    for seed in (5, 7):
+        write_down(office.house, left(office, seed=seed), office.now)
+        look.carry_out(office.now)
+        assert asked == [], "the page that wrote the line is about to carry it out"
+        look.carry_out(office.now)
+        assert asked == [0.0], "somebody writes, and is left alone once"
+        look.carry_out(office.now)
+        assert asked == [0.0, None]
+        asked.clear()
+    assert not is_on(ann, office.house)
+    assert departures_waiting(office.house) == {}
+
+
+def test_a_sender_says_so_when_somebody_writes_for_longer_than_it_can_wait(
+    office: Office, departure: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def locked(_patience: float | None) -> Iterator[None]:
+        raise Busy("database is locked")
+        yield
+
+    monkeypatch.setattr("mailer.actions.replay_departures.writing", locked)
+    write_down(office.house, departure, office.now)
+    look = SecondLook(office.house)
+    look.carry_out(office.now)
+    look.carry_out(office.now)
+    with pytest.raises(Busy):
+        look.carry_out(office.now)
+    assert departures_waiting(office.house), "nothing is forgotten"
 
 
 def test_a_file_that_is_another_one_is_read_from_its_beginning(office: Office, ann: Member) -> None:
