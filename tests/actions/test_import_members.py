@@ -12,8 +12,10 @@ from hypothesis.extra.django import TestCase
 
 from mailer import access
 from mailer.access import Actor, NotAllowed
+from mailer.actions import import_members as story
 from mailer.actions.import_members import Imported, import_members
 from mailer.core.aim import aim
+from mailer.core.changeset import Changeset, plan
 from mailer.core.region import Scope
 from mailer.house import House
 from mailer.models import (
@@ -89,6 +91,37 @@ def test_a_dry_run_writes_nothing(house: House) -> None:
     found = load(house, sheet(person(1) | _NEWS), secretary, dry_run=True)
     assert len(found.changes.new) == 1
     assert dump() == before
+
+
+def test_what_writes_nothing_keeps_nobody_from_writing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long file is worked out for many seconds, in which people leave and letters are sent."""
+    file = sheet(person(1) | _NEWS)
+    load(house, file)
+
+    def never(*_: object) -> None:
+        raise AssertionError("it took the lock")
+
+    monkeypatch.setattr(story, "writing", never)
+    assert load(house, sheet(person(2)), dry_run=True).changes.new
+    assert load(house, file).changes.changes_nothing
+
+
+def test_who_leaves_while_the_file_is_worked_out_is_not_revived(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = _NEWS | {"chairs-newsletter consent date": TODAY.isoformat()}
+    load(house, sheet(person(1) | _NEWS))
+    ann, news, plans = Member.unscoped.get(), stream(house), []
+
+    def meanwhile(*asked: Any) -> Changeset:
+        plans.append(plan(*asked))
+        if len(plans) == 1:
+            withdraw(house, ann, news, NOW)
+        return plans[-1]
+
+    monkeypatch.setattr(story, "plan", meanwhile)
+    load(house, sheet(person(1) | later, person(2)))
+    assert len(plans) == 2
+    assert active(ann) == set()
+    assert Member.unscoped.count() == 2
 
 
 def test_an_error_midway_leaves_nothing(house: House) -> None:
