@@ -1,9 +1,9 @@
 """The sender: claim, check again, build, hand over, write down. Exactly once, or said to be uncertain.
 
 The order is the promise (design.md section 4): a claim is durable before its first MAIL FROM; the journal is marked
-before a letter's content and at each answer; answers reach the database together with the next claim. `changes` is
-read at least every `FRESH`, before a letter is announced and again before its content is written, and when it moved
-everyone whom a change touched is checked again (standards L8).
+before a letter's content and at each answer; answers reach the database together with the next claim. No letter is
+announced, and no content written, on a reading of `changes` that is older than `FRESH`, and when it moved everyone
+whom a change touched is checked again (standards L8).
 """
 
 from collections import Counter
@@ -45,7 +45,7 @@ _CLAIM_SECONDS = 0.15
 LEASE = timedelta(minutes=15)
 #: How often, in seconds, the free space is looked at.
 _DISK_LOOK = 1.0
-#: How old, in seconds, a reading of `changes` may be; a departure that nobody else carries out waits for three.
+#: How old, in seconds, a reading of `changes` may be, and of the departures.
 FRESH = 0.025
 #: How long, in seconds, whoever writes to the database is left alone while there are letters to go on with.
 _YIELD = 0.001
@@ -94,6 +94,8 @@ class Sender:
     _read_at: float = 0.0
     _turned_at: float = 0.0
     _yields_until: float = 0.0
+    #: Since when an answer waits to be written down.
+    _unwritten_since: float = float("inf")
     _found_nothing: bool = False
     _answers: int = 0
     _rate: float = 0.0
@@ -105,7 +107,7 @@ class Sender:
         self.being_sent = BeingSent(
             lambda mailing, letter: copier(self.house, mailing.issue, letter, self.signers, self.clock)
         )
-        self._departures = SecondLook(self.house)
+        self._departures = SecondLook(self.house, lambda: self.ticks(), FRESH)  # noqa: PLW0108 - whichever clock it has then
 
     def work(self) -> bool:
         """Hand over all that can be handed over now, one-off letters first; False when there was nothing to do."""
@@ -138,6 +140,8 @@ class Sender:
         wire = self._wires[via.name]
         ended = wire.step(0 if self._claimed else FRESH, self._next)
         now = self.clock()
+        if ended:
+            self._unwritten_since = min(self._unwritten_since, self.ticks())
         for letter, answer in ended:
             assert isinstance(letter, Letter)  # noqa: S101 - the wire gives back what it was given
             letter.batch.heard(letter.claimed, answer, now)
@@ -234,14 +238,15 @@ class Sender:
     def _turn(self) -> bool:
         """Write down what was answered and claim what comes next, in one wait for the disk; whether there was any.
 
-        While there are letters to go on with, and no answer is old, whoever writes is not waited for but asked again.
+        While there are letters to go on with, and no answer has waited for long, nobody who writes is waited for.
         """
+        self.pulse.beat(self.clock())
         self._departures.carry_out(self.clock())
         is_fit = is_adopted(self.house)
         claimed: list[Batch] = []
         claims = is_fit and not self.stopping() and self._runs_low and self._has_disk()
         mailing = self._next_mailing() if claims else None
-        must_wait = not self._waiting or self.ticks() - self._turned_at >= _PATIENCE
+        must_wait = not self._waiting or self.ticks() - self._unwritten_since >= _PATIENCE
         with ExitStack() as lock:
             try:
                 lock.enter_context(writing(None if must_wait else 0.0))
@@ -255,6 +260,7 @@ class Sender:
             if claims:
                 claimed = list(self._claim(mailing))
             quota.give_back(returned)
+        self._unwritten_since = float("inf")
         self.journal.clear(freed)
         if claims:
             self._found_nothing = not claimed
@@ -368,11 +374,11 @@ class Sender:
         """Letters a second since the last turn, smoothed."""
         now = self.ticks()
         span, self._turned_at = now - self._turned_at, now
-        if self._answers:
-            self.pulse.handed(self._answers, self.clock())
-        self.pulse.beat(self.clock())
-        if self._answers and span > 0:
-            fresh, self._answers = self._answers / span, 0
+        answers, self._answers = self._answers, 0
+        if answers:
+            self.pulse.handed(answers, self.clock())
+        if answers and span > 0:
+            fresh = answers / span
             self._rate = (self._rate + fresh) / 2 if self._rate else fresh
 
     # --- the end

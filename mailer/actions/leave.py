@@ -41,8 +41,8 @@ __all__ = (
 _LOG = logging.getLogger("mailer.leaving")
 #: Seconds for which somebody who leaves waits for a busy database; then the line that is written down is the answer.
 _PATIENCE = 2.0
-#: The same for a mail program's click, whose answer says no more than that it holds: whoever writes reads the line.
-_PATIENCE_OF_A_CLICK = 0.001
+#: The same for a mail program's click, whose answer says no more than that it holds: a sender writes for longer.
+_PATIENCE_OF_A_CLICK = 0.01
 
 #: Gives random 64-bit handles.
 Draw = Callable[[], int]

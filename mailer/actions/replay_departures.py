@@ -7,7 +7,7 @@ known, so that nothing may be sent: both raise.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -23,6 +23,8 @@ from mailer.transport.departures import DepartureLog
 _LOG = logging.getLogger("mailer.leaving")
 #: Acts in one write: a few milliseconds each.
 _AT_ONCE = 10
+#: After so many times as long as usual a sender's look is late.
+_LATE = 4
 #: Octets that may be read again after a start, so that the position is not written for every line.
 _UNNOTED = 1 << 16
 
@@ -55,35 +57,48 @@ def replay_departures(
             log.seen[name] = size
     except OSError as error:
         raise _unreadable(error) from error
-    return count + _take_up_stranded(now)
+    return count + _take_up_stranded(now, patience)
 
 
 @dataclass
 class SecondLook:
-    """Carries out what was written down by its last look, and leaves what is newer to the page that wrote it.
+    """A sender's looks at the departures: it carries out what was there at its last one, and leaves what is newer.
 
-    That page is about to do the same, and two who do it stand in each other's way (docs/decisions/0004). So does who
-    writes when it looks: that is waited for only at the look after.
+    The page that wrote it is about to do the same, and two who do it stand in each other's way (docs/decisions/0004).
+    So does whoever writes at that moment: that one is waited for at the look after. When the last look is long ago, no
+    page is at it any more, and nothing is left to any. Looks are `every` seconds apart, or more; `ticks` gives seconds
+    that only grow.
     """
 
     house: House
+    ticks: Callable[[], float]
+    every: float
     _waiting: Mapping[str, int] = field(default_factory=dict)
+    _looked_at: float = float("-inf")
     _was_busy: bool = False
 
     def carry_out(self, now: datetime) -> None:
-        """Whoever left while the database was away is off before much more is sent (U13)."""
+        """Take off whoever left while the database was away, or busy (U13)."""
+        since = self.ticks() - self._looked_at
+        if since < self.every:
+            return
+        self._looked_at = self.ticks()
         before, self._waiting = self._waiting, departures_waiting(self.house)
-        ready = {name: min(size, before[name]) for name, size in self._waiting.items() if name in before}
+        is_late = since > _LATE * self.every
+        ready = {
+            name: size if is_late else min(size, before[name])
+            for name, size in self._waiting.items()
+            if is_late or name in before
+        }
+        must_wait, self._was_busy = is_late or self._was_busy, False
         if not ready:
             return
         try:
-            replay_departures(self.house, now, ready, None if self._was_busy else 0.0)
+            replay_departures(self.house, now, ready, None if must_wait else 0.0)
         except Busy:
-            if self._was_busy:
+            if must_wait:
                 raise
             self._was_busy = True
-        else:
-            self._was_busy = False
 
 
 def forget_old_departures(house: House, now: datetime) -> None:
@@ -115,9 +130,9 @@ def _replay_file(house: House, log: DepartureLog, name: str, size: int, now: dat
             with writing(patience):
                 count += sum(carry_out(house, act, now) for act in waiting[start : start + _AT_ONCE])
         if offset - log.noted.get(name, 0) > _UNNOTED:
-            log.noted[name] = offset
-            with writing():
+            with writing(patience):
                 departing.note_read(name, offset, octets[-CHECKSUM - 1 :].decode("ascii", "replace"))
+            log.noted[name] = offset
         log.read_to[name] = offset
     return count
 
@@ -140,11 +155,11 @@ def _acts(name: str, octets: bytes) -> Iterator[Departure]:
             _LOG.error("%s holds a line that was not written to its end: nobody was told that it counts.", name)
 
 
-def _take_up_stranded(now: datetime) -> int:
+def _take_up_stranded(now: datetime, patience: float | None) -> int:
     """Those may be known by now whom an older database did not know: an import brought them back."""
     count = 0
     for line in departing.stranded():
-        with writing():
+        with writing(patience):
             count += take_up(read_line(line.encode()), now)
     return count
 

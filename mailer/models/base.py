@@ -106,7 +106,7 @@ def _set_busy_timeout(milliseconds: int) -> None:
 
 def _set_lock_timeout(seconds: float) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL lock_timeout = {int(seconds * 1000):d}")
+        cursor.execute(f"SET LOCAL lock_timeout = {max(1, int(seconds * 1000)):d}")
 
 
 def first_row(sql: str, params: Sequence[Any] = ()) -> Any:

@@ -200,7 +200,7 @@ _FROM_JSON = (
 _FROM_ARRAYS = (
     "unnest(%s::bigint[], %s::timestamptz[], %s::int[], %s::text[], %s::text[]) AS v(copy, at, code, status, words)"
 )
-#: How many an array has PostgreSQL knows only if it is written out; it takes an index for few and reads all for many.
+#: Of an array that a query gives PostgreSQL expects ten; told of a thousand it reads the whole table instead.
 _BY_ID = " AND mailer_copy.id = ANY(ARRAY(SELECT unnest(%s::bigint[])))"
 
 
@@ -213,7 +213,7 @@ class _Rows(NamedTuple):
 
 
 def _value_rows(values: Sequence[tuple[Any, ...]]) -> _Rows:
-    """The table in as many parameters however many rows there are."""
+    """The table; its rows, however many, are in one parameter or a few."""
     if connection.vendor == "postgresql":
         columns: list[Any] = [list(column) for column in zip(*values, strict=True)]
         return _Rows(_FROM_ARRAYS, _BY_ID, [*columns, columns[0]])

@@ -16,13 +16,17 @@ from mailer.actions.hand_over import Sender, SendingRefused
 from mailer.actions.recover import recover
 from mailer.actions.replay_departures import DeparturesUnreadable
 from mailer.actions.steer_mailing import resume, stop
+from mailer.actions.write_down import write_down
 from mailer.config.relays import RelayLimits
 from mailer.core.configkind import Uncertain
+from mailer.core.consent import Channel
+from mailer.core.departing import Act, Departure
 from mailer.core.limits import Limits, Window
 from mailer.core.personalise import CopyError
 from mailer.core.reply import Answer, Step, parse
-from mailer.models import Copy, Event, Mailing, MemberRegion, Notice, destination, quota
+from mailer.models import Copy, Event, Mailbox, Mailing, MemberRegion, Notice, destination, quota
 from mailer.models.base import Busy, writing
+from mailer.models.outbox import unsigned
 from mailer.models.site import Site
 from mailer.transport.journal import CAPACITY, Journal
 from mailer.transport.lane import Ended, Source
@@ -354,6 +358,64 @@ def test_whoever_writes_is_waited_for_only_without_letters_or_with_old_answers(
     assert min(with_letters) >= 0.25
     assert set(Copy.unscoped.values_list("state", flat=True)) == {"accepted"}
     assert office.journal.room == CAPACITY
+
+
+def test_whoever_writes_is_asked_again_a_millisecond_later(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd(office, 60)
+    sender, clock = slow_sender(office, Slow()), [1000.0]
+    sender.ticks = lambda: clock[0]
+    sender._turn()
+    clock[0] += 0.26
+
+    @contextmanager
+    def locked(patience: float | None = None) -> Iterator[None]:
+        raise Busy("database is locked")
+        yield
+
+    monkeypatch.setattr(hand_over, "writing", locked)
+    assert sender._waiting
+    assert sender._is_time_to_turn()
+    assert not sender._turn()
+    assert not sender._is_time_to_turn()
+    clock[0] += 0.0011
+    assert sender._is_time_to_turn()
+
+
+def test_more_is_claimed_while_there_is_enough_to_go_on_with(office: Office) -> None:
+    crowd(office, 60)
+    sender = slow_sender(office, Slow(width=3))
+    sender._turn()
+    assert sender._waiting == 50
+    assert not sender._runs_low
+    sender._rate = 2000.0  # a claim of 300 is the next
+    assert sender._runs_low
+
+
+def test_who_left_by_a_line_while_the_sender_waited_for_the_lock_gets_no_letter(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd(office, 4)
+    sender, clock, left = office.sender, [1000.0], list[str]()
+    sender.ticks = lambda: clock[0]
+
+    @contextmanager
+    def slow(patience: float | None = None) -> Iterator[None]:
+        """Somebody else writes for two seconds, in which a click is answered."""
+        if not left:
+            first = Copy.unscoped.select_related("mailbox").order_by("position").first()
+            assert first is not None
+            handle = unsigned(first.handle)
+            write_down(office.house, Departure(5, Act.LEAVE, handle, office.now, Channel.ONE_CLICK), office.now)
+            left.append(first.mailbox.address)
+            clock[0] += 2.0
+        with writing(patience):
+            yield
+
+    monkeypatch.setattr(hand_over, "writing", slow)
+    sender.work()
+    assert len(left) == 1
+    everyone = set(Mailbox.unscoped.values_list("address", flat=True))
+    assert sorted(office.reached()) == sorted(everyone - set(left))
 
 
 def test_a_sender_without_letters_is_told_that_somebody_writes_for_too_long(

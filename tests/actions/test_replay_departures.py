@@ -237,36 +237,92 @@ def test_what_came_a_moment_ago_can_be_left_to_the_page_that_wrote_it(
     assert not is_on(ann, office.house)
 
 
-def test_a_sender_that_finds_somebody_writing_waits_for_it_when_it_looks_again(
-    office: Office, ann: Member, departure: Departure, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[float | None] = []
+class Looks:
+    """A sender's looks with a clock of their own, and the patience that each asked the lock with."""
+
+    def __init__(self, office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.office, self.ticks, self.asked = office, 1000.0, list[float | None]()
+        self.look = SecondLook(office.house, lambda: self.ticks, 0.025)
+        monkeypatch.setattr("mailer.actions.replay_departures.writing", self._locked)
+        self.after(0.03)
 
     @contextmanager
-    def locked(patience: float | None) -> Iterator[None]:
-        asked.append(patience)
+    def _locked(self, patience: float | None) -> Iterator[None]:
+        """Somebody else writes, but for whoever waits."""
+        self.asked.append(patience)
         if patience == 0.0:
             raise Busy("database is locked")
         with writing(patience):
             yield
 
-    monkeypatch.setattr("mailer.actions.replay_departures.writing", locked)
-    look = SecondLook(office.house)
+    def after(self, seconds: float) -> list[float | None]:
+        self.ticks += seconds
+        self.asked.clear()
+        self.look.carry_out(self.office.now)
+        return list(self.asked)
+
+    def write(self, seed: int) -> None:
+        write_down(self.office.house, left(self.office, seed=seed), self.office.now)
+
+
+@pytest.fixture
+def looks(office: Office, ann: Member, monkeypatch: pytest.MonkeyPatch) -> Looks:
+    return Looks(office, monkeypatch)
+
+
+def test_a_sender_that_finds_somebody_writing_waits_for_it_when_it_looks_again(looks: Looks, ann: Member) -> None:
     for seed in (5, 7):
-        write_down(office.house, left(office, seed=seed), office.now)
-        look.carry_out(office.now)
-        assert asked == [], "the page that wrote the line is about to carry it out"
-        look.carry_out(office.now)
-        assert asked == [0.0], "somebody writes, and is left alone once"
-        look.carry_out(office.now)
-        assert asked == [0.0, None]
-        asked.clear()
+        looks.write(seed)
+        assert looks.after(0.03) == [], "the page that wrote the line is about to carry it out"
+        assert looks.after(0.03) == [0.0], "somebody writes, and is left alone once"
+        assert looks.after(0.03) == [None]
+    assert not is_on(ann, looks.office.house)
+    assert departures_waiting(looks.office.house) == {}
+
+
+def test_a_sender_looks_no_sooner_than_it_should(looks: Looks) -> None:
+    """However often it is asked: else two looks a millisecond apart would leave a page no time."""
+    looks.write(5)
+    assert [looks.after(0.002) for _ in range(30)] == [[]] * 25 + [[0.0]] + [[]] * 4
+
+
+def test_after_a_long_time_without_a_look_nothing_is_left_to_a_page(looks: Looks, ann: Member) -> None:
+    """The sender waited for the lock, while a page answered that the line holds, and went."""
+    looks.write(5)
+    assert looks.after(1.5) == [None]
+    assert not is_on(ann, looks.office.house)
+
+
+def test_a_start_leaves_nothing_to_a_page(office: Office, ann: Member, departure: Departure) -> None:
+    write_down(office.house, departure, office.now)
+    SecondLook(office.house, lambda: 0.0, 0.025).carry_out(office.now)
     assert not is_on(ann, office.house)
-    assert departures_waiting(office.house) == {}
+
+
+def test_a_departure_that_somebody_else_carried_out_is_waited_for_no_more(looks: Looks) -> None:
+    looks.write(5)
+    looks.after(0.03)
+    assert looks.after(0.03) == [0.0]
+    replay_departures(looks.office.house, looks.office.now)  # the clock of the same process
+    assert looks.after(0.03) == []
+    looks.write(7)
+    looks.after(0.03)
+    assert looks.after(0.03) == [0.0], "another departure, and it waits for nobody yet"
+
+
+def test_a_look_that_does_not_wait_waits_for_nothing(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor to note how far it read."""
+    monkeypatch.setattr("mailer.actions.replay_departures._UNNOTED", 0)
+    looks.write(5)
+    replay_departures(looks.office.house, looks.office.now)
+    ReadTo.unscoped.all().delete()
+    start_again(looks.office)
+    looks.after(0.03)
+    assert looks.after(0.03) == [0.0]
 
 
 def test_a_sender_says_so_when_somebody_writes_for_longer_than_it_can_wait(
-    office: Office, departure: Departure, monkeypatch: pytest.MonkeyPatch
+    looks: Looks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextmanager
     def locked(_patience: float | None) -> Iterator[None]:
@@ -274,13 +330,12 @@ def test_a_sender_says_so_when_somebody_writes_for_longer_than_it_can_wait(
         yield
 
     monkeypatch.setattr("mailer.actions.replay_departures.writing", locked)
-    write_down(office.house, departure, office.now)
-    look = SecondLook(office.house)
-    look.carry_out(office.now)
-    look.carry_out(office.now)
+    looks.write(5)
+    looks.after(0.03)
+    looks.after(0.03)
     with pytest.raises(Busy):
-        look.carry_out(office.now)
-    assert departures_waiting(office.house), "nothing is forgotten"
+        looks.after(0.03)
+    assert departures_waiting(looks.office.house), "nothing is forgotten"
 
 
 def test_a_file_that_is_another_one_is_read_from_its_beginning(office: Office, ann: Member) -> None:
