@@ -42,6 +42,14 @@ def copies(mailing: Mailing, state: str, count: int) -> None:
     )
 
 
+def believe_in_an_empty_table(house: House) -> None:
+    """The worst that PostgreSQL may have counted: a table that has pages and nothing in it."""
+    copies(mailing_row(house), "accepted", 1000)
+    Copy.unscoped.all().delete()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE mailer_copy")
+
+
 def effort(ask: Callable[[], object]) -> int:
     """Steps, or rows and entries that were read."""
     if connection.vendor == "postgresql":
@@ -73,9 +81,12 @@ def read() -> int:
 @pytest.mark.parametrize("what", _ASKED)
 def test_a_question_of_every_second_does_not_grow_with_the_mailing(house: House, what: str, left: str) -> None:
     efforts = []
+    believe_in_an_empty_table(house)
     for letters in (100, 5000):
         mailing = mailing_row(house, MailingState.SENDING)
         copies(mailing, "accepted", letters)
+        if connection.vendor == "sqlite":  # PostgreSQL takes another index as long as it has not counted so many
+            copies(mailing_row(house, MailingState.CANCELLED), "cancelled", letters)
         copy_row(mailing, left)
         _ASKED[what](house, mailing.pk)  # what is asked once a process is no part of it
         efforts.append(effort(lambda mailing=mailing: _ASKED[what](house, mailing.pk)))
