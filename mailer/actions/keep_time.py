@@ -42,7 +42,8 @@ def keep_time(
     replay_departures(house, now)
     with writing():
         outbox.requeue_due(now)
-        outbox.cancel_orphans(now)
+        for number in outbox.orphaned():
+            steering.cancel_waiting(number, now)
     _lose_lapsed_claims(now)
     if is_adopted(house):
         for mailing in in_state(_S.SCHEDULED, _S.PREPARING):

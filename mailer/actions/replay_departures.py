@@ -83,13 +83,10 @@ class SecondLook:
         if since < self.every:
             return
         self._looked_at = self.ticks()
-        before, self._waiting = self._waiting, departures_waiting(self.house)
+        last, self._waiting = self._waiting, departures_waiting(self.house)
         is_late = since > _LATE * self.every
-        ready = {
-            name: size if is_late else min(size, before[name])
-            for name, size in self._waiting.items()
-            if is_late or name in before
-        }
+        before = self._waiting if is_late else last
+        ready = {name: min(size, before[name]) for name, size in self._waiting.items() if name in before}
         must_wait, self._was_busy = is_late or self._was_busy, False
         if not ready:
             return

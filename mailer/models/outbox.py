@@ -31,16 +31,10 @@ _PUT_OFF = (
     "SELECT 1 FROM mailer_copy WHERE mailing_id = %s"  # noqa: S608 - words of our own
     f" AND state IN ('{CopyState.DEFERRED}', '{CopyState.HELD}') AND {IS_SET_ASIDE} LIMIT 1"
 )
-_OVER = f"'{MailingState.CANCELLED}', '{MailingState.MISSED}'"
-#: Asked of each mailing: joined with the copies, PostgreSQL may compare each of these with each other. What is first by
-#: an index is found by it; whether there is any may be looked for among all.
+#: Asked of each mailing: joined with the copies, PostgreSQL may compare each of these with each other.
 _ORPHANED = (
-    f"SELECT m.id FROM mailer_mailing m WHERE m.state IN ({_OVER})"  # noqa: S608 - words of our own
-    " AND COALESCE((SELECT c.state FROM mailer_copy c WHERE c.mailing_id = m.id AND c.state = 'queued'"
-    " ORDER BY c.position LIMIT 1),"
-    " (SELECT c.state FROM mailer_copy c WHERE c.mailing_id = m.id"
-    f" AND c.state IN ('{CopyState.DEFERRED}', '{CopyState.HELD}') AND c.{IS_SET_ASIDE}"
-    " ORDER BY c.mailing_id, c.state LIMIT 1)) IS NOT NULL"
+    f"SELECT m.id FROM mailer_mailing m WHERE m.state IN ('{MailingState.CANCELLED}', '{MailingState.MISSED}')"  # noqa: S608
+    f" AND COALESCE(({_QUEUE % ('m.id', 1)}), ({_PUT_OFF % 'm.id'})) IS NOT NULL"
 )
 _HOST_LOST = "The worker's host was lost."
 _NO_JOURNAL = "The worker died, and its journal tells nothing: it is damaged, or the machine was started anew."
@@ -325,15 +319,11 @@ def requeue_one_uncertain(copy_id: int) -> None:
     move(first, CopyState.QUEUED, decided_at=None)
 
 
-def cancel_orphans(now: datetime) -> int:
-    """Cancel copies that came out of a worker's hands into a mailing which was cancelled meanwhile."""
+def orphaned() -> list[int]:
+    """Mailings that were cancelled, or missed, while copies of theirs were in a worker's hands, and wait again now."""
     with connection.cursor() as cursor:
         cursor.execute(_ORPHANED)
-        mailings = [row[0] for row in cursor.fetchall()]
-    if not mailings:
-        return 0
-    waiting = (CopyState.QUEUED, CopyState.DEFERRED, CopyState.HELD)
-    return move(Copy.unscoped.filter(mailing__in=mailings, state__in=waiting), CopyState.CANCELLED, decided_at=now)
+        return [row[0] for row in cursor.fetchall()]
 
 
 def renew(table: type[Outgoing], claim_number: int, until: datetime) -> int:
