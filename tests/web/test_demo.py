@@ -49,8 +49,8 @@ def test_no_page_scrolls_sideways(chromium: Any) -> None:
 def test_a_letter_stands_in_its_two_frames_as_wide_as_it_says(chromium: Any) -> None:
     with visit(chromium, viewport={"width": 1200, "height": 900}, java_script_enabled=False) as page:
         page.goto("/demo/")
-        page.locator("a.card").first.click()
-        page.wait_for_load_state()
+        with page.expect_navigation():
+            page.locator("a.card").first.click()
         phone, desktop = (page.frame_locator("iframe").nth(place) for place in range(2))
         page.locator("iframe").nth(1).scroll_into_view_if_needed()
         boxes = [frame.locator("body").bounding_box()["width"] for frame in (phone, desktop)]
@@ -61,7 +61,8 @@ def test_a_letter_stands_in_its_two_frames_as_wide_as_it_says(chromium: Any) -> 
 def test_the_letters_link_opens_the_page_behind_it(chromium: Any) -> None:
     with visit(chromium, viewport={"width": 1200, "height": 900}) as page:
         page.goto("/demo/")
-        page.locator("a.card").first.click()
+        with page.expect_navigation():
+            page.locator("a.card").first.click()
         letter = page.frame_locator("iframe").first
         with page.context.expect_page() as opened:
             letter.get_by_role("link", name="unsubscribe", exact=True).first.press("Enter")
