@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 from django.db.models.expressions import RawSQL
 
 from mailer.core.audience import AllowList, Rule
@@ -116,11 +116,18 @@ def make_deliveries(mailing_id: int) -> None:
 
 
 def follow_moves(mailing_id: int, draw: Draw, copy_ids: Iterable[int]) -> None:
-    """Put the deliveries on these copies whose member has another mailbox now on a copy to that.
+    """Put the deliveries on these copies of a mailing whose member has another mailbox now on a copy to that.
 
     A copy on which nobody rides any more is withdrawn. Call it inside `writing()`.
     """
-    moved = _moved(mailing_id).filter(copy__in=list(copy_ids))
+    # The mailing is not asked for besides: SQLite would look through all of it.
+    moved = Delivery.unscoped.filter(
+        ~Q(member__mailbox=F("copy__mailbox")),
+        outcome=Outcome.CARRIED,
+        copy__in=list(copy_ids),
+        copy__state__in=OPEN,
+        member__mailbox__isnull=False,
+    )
     left = dict(moved.values_list("pk", "copy"))
     if not left:
         return
@@ -130,17 +137,6 @@ def follow_moves(mailing_id: int, draw: Draw, copy_ids: Iterable[int]) -> None:
     _execute(_COPIES, (mailing_id,))
     _execute(_CHANGED_COPIES.format(ids=", ".join(["%s"] * len(left))), (mailing_id, *left))
     withdraw_empty(left.values())
-
-
-def _moved(mailing_id: int) -> QuerySet[Delivery]:
-    rows: QuerySet[Delivery] = Delivery.unscoped.filter(
-        ~Q(member__mailbox=F("copy__mailbox")),
-        mailing=mailing_id,
-        outcome=Outcome.CARRIED,
-        copy__state__in=OPEN,
-        member__mailbox__isnull=False,
-    )
-    return rows
 
 
 def _work_out(mailing_id: int, riders: str, params: tuple[Any, ...], draw: Draw) -> None:

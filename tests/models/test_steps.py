@@ -1,6 +1,6 @@
 """What is asked each second, and each claim, costs no more for all the letters that ever went.
 
-Counted in steps of SQLite's machine, or in what PostgreSQL reads of the copies and their indexes.
+Counted in steps of SQLite's machine, or in what PostgreSQL reads of copies, deliveries and their indexes.
 """
 
 from collections.abc import Callable
@@ -11,18 +11,20 @@ from django.db import connection
 
 from mailer.actions.keep_time import keep_time
 from mailer.actions.show_state import public_state
+from mailer.bench import members
 from mailer.core.mailing import MailingState
 from mailer.core.reply import Reply
 from mailer.house import House
-from mailer.models import Copy, Mailing, outbox, steering
+from mailer.models import Copy, Mailing, outbox, preparing, recheck, steering
 from mailer.models.base import writing
 from mailer.worker import chance
 from tests.models.rows import copy_row, mailing_row
-from tests.world import NOW
+from tests.world import NOW, TODAY
 
 pytestmark = pytest.mark.django_db
-_READ = """SELECT SUM(pg_stat_get_xact_tuples_returned(oid)) FROM pg_class WHERE oid = 'mailer_copy'::regclass
-    OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'mailer_copy'::regclass)"""
+_READ = """WITH watched (id) AS (VALUES ('mailer_copy'::regclass), ('mailer_delivery'::regclass))
+    SELECT SUM(pg_stat_get_xact_tuples_returned(oid)) FROM pg_class WHERE oid IN (SELECT id FROM watched)
+    OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid IN (SELECT id FROM watched))"""
 #: Steps between two counts, and what two mailings may cost more than one, in indexes that are a level deeper.
 _EACH, _TWO_MAILINGS = 1, 3
 _ASKED: dict[str, Callable[[House, int], object]] = {
@@ -128,6 +130,26 @@ def test_to_look_for_lost_claims_does_not_grow_with_what_was_claimed_before(hous
         efforts.append(last)
     few, many = efforts
     assert many <= few * _TWO_MAILINGS, f"{few} became {many}"
+
+
+def test_to_check_letters_again_does_not_grow_with_their_mailing(house: House) -> None:
+    """Somebody left who is on a letter in hand: of a million deliveries two are read."""
+    filled = members.fill(3000, at=NOW)
+    believe_in_an_empty_table(house)
+    efforts = []
+    for people in (100, 3000):
+        mailing = mailing_row(house, MailingState.SENDING)
+        preparing.draft(mailing.pk, filled.rule, TODAY, None, chance.handle, 0, people)
+        with writing():
+            preparing.make_deliveries(mailing.pk)
+            number, ids = outbox.claim(mailing.pk, "w1", now=NOW, lease=timedelta(minutes=15), most=50)
+        with writing():
+            riding = recheck.carried_by_claim(number).filter(copy__in=ids[:2])
+            leave = effort(lambda riding=riding: recheck.withdraw_those_out(riding, filled.rule, TODAY, None))
+            move = effort(lambda m=mailing.pk, two=ids[:2]: preparing.follow_moves(m, chance.handle, two))
+        efforts.append((leave, move))
+    for few, many in zip(*efforts, strict=True):
+        assert 0 < many <= few * _TWO_MAILINGS, f"{few} became {many}"
 
 
 def hand_over(mailing: Mailing, letters: int) -> int:
