@@ -291,7 +291,8 @@ class MailingBatch(Batch):
         # Memberships of regions begin and end with a day, and no change says so.
         everyone = today != self.checked_on or touched.everyone(before)
         self.checked_on = today
-        ids = [each.copy for each in held if everyone or touched.any_of(each.members, before)]
+        members = touched.members(before)
+        ids = [each.copy for each in held if everyone or not members.isdisjoint(each.members)]
         if not ids:
             return held
         with writing():
