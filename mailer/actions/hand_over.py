@@ -45,8 +45,10 @@ _CLAIM_SECONDS = 0.15
 LEASE = timedelta(minutes=15)
 #: How often, in seconds, the free space is looked at.
 _DISK_LOOK = 1.0
-#: How old, in seconds, a reading of `changes` may be, and of the departures.
+#: How old, in seconds, a reading of `changes` may be.
 FRESH = 0.025
+#: How often, in seconds, what was written down of departures is looked at: the pages carry most of it out before.
+_DEPARTURES_LOOK = 0.05
 #: How long, in seconds, whoever writes to the database is left alone while there are letters to go on with.
 _YIELD = 0.001
 #: How long, in seconds, an answer may wait to be written down, and an empty queue to be asked again.
@@ -107,7 +109,8 @@ class Sender:
         self.being_sent = BeingSent(
             lambda mailing, letter: copier(self.house, mailing.issue, letter, self.signers, self.clock)
         )
-        self._departures = SecondLook(self.house, lambda: self.ticks(), FRESH)  # noqa: PLW0108 - whichever clock it has then
+        # Whichever clock it has then.
+        self._departures = SecondLook(self.house, lambda: self.ticks(), _DEPARTURES_LOOK)  # noqa: PLW0108
 
     def work(self) -> bool:
         """Hand over all that can be handed over now, one-off letters first; False when there was nothing to do."""

@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from mailer.actions.carry_out import LETTER_UNDO, PAGE_UNDO, Named, carry_out, farewell, look_up, way_back
-from mailer.actions.write_down import write_down
+from mailer.actions.write_down import departures, write_down
 from mailer.core.consent import Channel
 from mailer.core.departing import Act, Departure, Extent, Person
 from mailer.core.errors import MailerError
@@ -42,7 +42,7 @@ _LOG = logging.getLogger("mailer.leaving")
 #: Seconds for which somebody who leaves waits for a busy database; then the line that is written down is the answer.
 _PATIENCE = 2.0
 #: The same for a mail program's click, whose answer says no more than that it holds: a sender writes for longer.
-_PATIENCE_OF_A_CLICK = 0.01
+_PATIENCE_OF_A_CLICK = 0.001
 
 #: Gives random 64-bit handles.
 Draw = Callable[[], int]
@@ -132,6 +132,7 @@ def _rely_on_line(house: House, title: str, error: Exception, *, written: bool) 
     _LOG.log(level, "The database is away while somebody leaves: %s", error)
     if not (written and house.config.departures_are_shared):
         raise NotSafe("The database is away, and nobody who sends would read what is written down here.") from error
+    departures(house).left_over.set()
     return Left(title, changed=True, noted=True)
 
 

@@ -24,7 +24,7 @@ _LOG = logging.getLogger("mailer.leaving")
 #: Acts in one write: a few milliseconds each.
 _AT_ONCE = 10
 #: After so many times as long as usual a sender's look is late.
-_LATE = 4
+_LATE = 2
 #: Octets that may be read again after a start, so that the position is not written for every line.
 _UNNOTED = 1 << 16
 

@@ -15,6 +15,7 @@ from waitress.server import create_server
 
 from mailer.actions.let_go import let_go
 from mailer.commands.desk import Desk
+from mailer.commands.finisher import Finisher
 from mailer.commands.proxies import TrustedProxies, WsgiApp
 from mailer.commands.supervisor import Child, Supervisor
 from mailer.commands.watchman import Watchman
@@ -50,8 +51,11 @@ def web(desk: Desk, *, listen: str | None) -> None:
     desk.tell(f"Pages at {url}", {"event": "listening", "url": url})
     watchman = Watchman(desk, desk.house)
     watchman.start()
+    finisher = Finisher(desk.house, desk.clock)
+    finisher.start()
     server.run()
     watchman.stop()
+    finisher.stop()
     server.close()
 
 

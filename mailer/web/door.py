@@ -7,7 +7,7 @@ from functools import cache
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 
 from mailer.house import House, open_house
 
@@ -32,9 +32,13 @@ def page(
     request: HttpRequest, template: str, context: Mapping[str, object] | None = None, *, status: int = 200
 ) -> HttpResponse:
     """A page as members may see it: nothing is stored, indexed, or told to others about it (standards U9)."""
+    return private(HttpResponse(text_of(template, context or {}, request), status=status))
+
+
+def text_of(template: str, context: Mapping[str, object], request: HttpRequest | None = None) -> str:
+    """What a page says; without a request what it says to everybody."""
     # From the configuration and not from the house, since the page that says "our fault" must always be there.
-    values = {"organisation": settings.CONFIG.organisation, **(context or {})}
-    return private(render(request, template, values, status=status))
+    return render_to_string(template, {"organisation": settings.CONFIG.organisation, **context}, request)
 
 
 def private(response: HttpResponse) -> HttpResponse:

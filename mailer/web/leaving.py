@@ -8,7 +8,7 @@ why, is in docs/decisions/0003-leaving.md; what is answered while the database i
 
 from collections.abc import Callable
 from datetime import timedelta
-from functools import wraps
+from functools import lru_cache, wraps
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -26,7 +26,7 @@ from mailer.actions.leave import (
     undo_stands,
 )
 from mailer.core.consent import Channel
-from mailer.web.door import draw_handle, house, now, page, private
+from mailer.web.door import draw_handle, house, now, page, private, text_of
 from mailer.web.form import fields
 
 _ONE_CLICK = "One-Click"
@@ -59,7 +59,7 @@ def _said_if_not_safe(show: _Page) -> _Page:
 def leave_page(request: HttpRequest, token: str) -> HttpResponse:
     """Show the button, or do what it, or a mail program's one click, asks for."""
     if request.method != "POST":
-        return _offer(request, token)
+        return _offer(token)
     form = fields(request)
     if form.get("List-Unsubscribe") == _ONE_CLICK:
         return _one_click(token)
@@ -76,11 +76,17 @@ def leave_page(request: HttpRequest, token: str) -> HttpResponse:
     return page(request, "left.html", context)
 
 
-def _offer(request: HttpRequest, token: str) -> HttpResponse:
+def _offer(token: str) -> HttpResponse:
     title = list_title(house(), token)
     if title is None:
         raise Http404
-    return page(request, "leave.html", {"list_title": title})
+    return private(HttpResponse(_offered(title)))
+
+
+@lru_cache(maxsize=256)
+def _offered(title: str) -> str:
+    """The page for everyone on a list: nothing on it is about whoever looks."""
+    return text_of("leave.html", {"list_title": title})
 
 
 def _one_click(token: str) -> HttpResponse:
