@@ -31,6 +31,7 @@ from mailer.core.dkim import Signer
 from mailer.core.errors import MailerError
 from mailer.core.message import format_date
 from mailer.core.reply import Answer
+from mailer.core.turns import Turns
 from mailer.core.watch import WorkerState
 from mailer.house import House
 from mailer.models import Mailing, outbox, quota, site, steering
@@ -39,9 +40,6 @@ from mailer.models.quota import Grant
 from mailer.transport.journal import Journal
 from mailer.transport.pool import HandsOver
 
-#: Copies in a first claim, and in any; between the two, a sixth of a second of work at the rate of the moment.
-FIRST, MOST = 50, 1000
-_CLAIM_SECONDS = 0.15
 LEASE = timedelta(minutes=15)
 #: How often, in seconds, the free space is looked at.
 _DISK_LOOK = 1.0
@@ -49,10 +47,6 @@ _DISK_LOOK = 1.0
 FRESH = 0.025
 #: How often, in seconds, what was written down of departures is looked at: the pages carry most of it out before.
 _DEPARTURES_LOOK = 0.05
-#: How long, in seconds, whoever writes to the database is left alone while there are letters to go on with.
-_YIELD = 0.001
-#: How long, in seconds, an answer may wait to be written down, and an empty queue to be asked again.
-_PATIENCE = 0.25
 
 
 class SendingRefused(MailerError, RuntimeError):
@@ -93,14 +87,8 @@ class Sender:
     _batches: list[Batch] = field(default_factory=list)
     #: Claims that are durable and not yet in hand.
     _claimed: list[Batch] = field(default_factory=list)
+    _turns: Turns = field(default_factory=Turns)
     _read_at: float = 0.0
-    _turned_at: float = 0.0
-    _yields_until: float = 0.0
-    #: Since when an answer waits to be written down.
-    _unwritten_since: float = float("inf")
-    _found_nothing: bool = False
-    _answers: int = 0
-    _rate: float = 0.0
     _last_mailing: int = 0
     _disk_seen_at: float = -_DISK_LOOK
     _disk_fault: str | None = None
@@ -144,12 +132,11 @@ class Sender:
         ended = wire.step(0 if self._claimed else FRESH, self._next)
         now = self.clock()
         if ended:
-            self._unwritten_since = min(self._unwritten_since, self.ticks())
+            self._turns.heard(self.ticks(), sum(answer is not None for _, answer in ended))
         for letter, answer in ended:
             assert isinstance(letter, Letter)  # noqa: S101 - the wire gives back what it was given
             letter.batch.heard(letter.claimed, answer, now)
             if answer is not None:
-                self._answers += 1
                 self._heard(via, answer)
         if self.stopping():
             self._abandon_all()
@@ -161,7 +148,7 @@ class Sender:
             self._write_all_down()
         elif self._claimed:
             self._take_in()
-        elif self._is_time_to_turn():
+        elif self._is_time_to_turn:
             self._turn()
 
     def _heard(self, via: Chosen, answer: Answer) -> None:
@@ -224,19 +211,11 @@ class Sender:
     def _width(self) -> int:
         return self._wires[self._via.name].width if self._via is not None else 1
 
-    def _is_time_to_turn(self) -> bool:
-        if not self._waiting and not any(batch.on_the_way for batch in self._batches):
-            return True
-        ticks = self.ticks()
-        if self._waiting and ticks < self._yields_until:
-            return False
-        since = ticks - self._turned_at
-        return since >= (_PATIENCE if self._found_nothing or not self._runs_low else _PATIENCE / 5)
-
     @property
-    def _runs_low(self) -> bool:
-        """Whether it is time to claim more: with so much left as may be handed over while somebody else writes."""
-        return self._waiting <= max(2 * self._width, self._chunk() // 4)
+    def _is_time_to_turn(self) -> bool:
+        waiting = self._waiting
+        all_is_done = not waiting and not any(batch.on_the_way for batch in self._batches)
+        return self._turns.is_due(self.ticks(), waiting, self._width, all_is_done=all_is_done)
 
     def _turn(self) -> bool:
         """Write down what was answered and claim what comes next, in one wait for the disk; whether there was any.
@@ -247,26 +226,26 @@ class Sender:
         self._departures.carry_out(self.clock())
         is_fit = is_adopted(self.house)
         claimed: list[Batch] = []
-        claims = is_fit and not self.stopping() and self._runs_low and self._has_disk()
+        waiting = self._waiting
+        claims = is_fit and not self.stopping() and self._turns.runs_low(waiting, self._width) and self._has_disk()
         mailing = self._next_mailing() if claims else None
-        must_wait = not self._waiting or self.ticks() - self._unwritten_since >= _PATIENCE
+        must_wait = self._turns.must_wait(self.ticks(), waiting)
         with ExitStack() as lock:
             try:
                 lock.enter_context(writing(None if must_wait else 0.0))
             except Busy:
                 if must_wait:
                     raise
-                self._yields_until = self.ticks() + _YIELD
+                self._turns.give_way(self.ticks())
                 return False
-            self._measure()
+            if answers := self._turns.begin(self.ticks()):
+                self.pulse.handed(answers, self.clock())
             freed, returned = self._write_down()
             if claims:
                 claimed = list(self._claim(mailing))
             quota.give_back(returned)
-        self._unwritten_since = float("inf")
+        self._turns.end(bool(claimed) if claims else None)
         self.journal.clear(freed)
-        if claims:
-            self._found_nothing = not claimed
         self._claimed = claimed
         # All lanes wait meanwhile: the wire is heard between the two halves, if it has letters to go on with.
         if not (claimed and self._waiting):
@@ -337,7 +316,7 @@ class Sender:
         if mailing is None or not self._may_go(priority=False):
             return
         self._last_mailing = mailing.pk
-        batch = MailingBatch.claim(self, mailing, self._chosen, min(self._chunk(), self.journal.room))
+        batch = MailingBatch.claim(self, mailing, self._chosen, min(self._turns.chunk(self._width), self.journal.room))
         if batch is not None:
             yield batch
 
@@ -368,21 +347,6 @@ class Sender:
         """Nothing can be done before this, if it is known; the soonest of several counts."""
         if until is not None:
             self.ready_at = min(until, self.ready_at or until)
-
-    def _chunk(self) -> int:
-        """A sixth of a second of work: no more is in doubt when a host is lost, and no connection waits long for it."""
-        return min(MOST, max(int(self._rate * _CLAIM_SECONDS), 2 * self._width)) if self._rate else FIRST
-
-    def _measure(self) -> None:
-        """Letters a second since the last turn, smoothed."""
-        now = self.ticks()
-        span, self._turned_at = now - self._turned_at, now
-        answers, self._answers = self._answers, 0
-        if answers:
-            self.pulse.handed(answers, self.clock())
-        if answers and span > 0:
-            fresh = answers / span
-            self._rate = (self._rate + fresh) / 2 if self._rate else fresh
 
     # --- the end
 

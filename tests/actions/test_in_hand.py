@@ -345,7 +345,7 @@ def test_whoever_writes_is_waited_for_only_without_letters_or_with_old_answers(
         if patience == 0.0:
             refused += 1
             raise Busy("database is locked")
-        waited.append((sender._waiting, sender.ticks() - sender._turned_at))
+        waited.append((sender._waiting, sender.ticks() - sender._turns._last))
         with writing(patience):
             yield
 
@@ -374,21 +374,11 @@ def test_whoever_writes_is_asked_again_a_millisecond_later(office: Office, monke
 
     monkeypatch.setattr(hand_over, "writing", locked)
     assert sender._waiting
-    assert sender._is_time_to_turn()
+    assert sender._is_time_to_turn
     assert not sender._turn()
-    assert not sender._is_time_to_turn()
+    assert not sender._is_time_to_turn
     clock[0] += 0.0011
-    assert sender._is_time_to_turn()
-
-
-def test_more_is_claimed_while_there_is_enough_to_go_on_with(office: Office) -> None:
-    crowd(office, 60)
-    sender = slow_sender(office, Slow(width=3))
-    sender._turn()
-    assert sender._waiting == 50
-    assert not sender._runs_low
-    sender._rate = 2000.0  # a claim of 300 is the next
-    assert sender._runs_low
+    assert sender._is_time_to_turn
 
 
 def test_who_left_by_a_line_while_the_sender_waited_for_the_lock_gets_no_letter(
