@@ -4,13 +4,12 @@ Open loop: requests leave by a fixed plan, whatever became of those before, and 
 due. So a server that stalls cannot hide how many would have waited.
 """
 
-import contextlib
+import selectors
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailer.bench import wire
 from mailer.bench.frame import Row
@@ -18,11 +17,10 @@ from mailer.bench.send import Bench, bench
 from mailer.bench.site import Site
 from mailer.bench.wire import BenchRefused, Sink
 
-_THREADS = 64
 _TIMEOUT = 10.0
 _QUIET = 2.0
 _LONGEST_WAIT = 60.0
-_ONE_CLICK = "List-Unsubscribe=One-Click"
+_ONE_CLICK = b"List-Unsubscribe=One-Click"
 _FORM = "application/x-www-form-urlencoded"
 _LEFT = b"You have been unsubscribed.\n"
 
@@ -62,22 +60,91 @@ def beside_idle(what: str, idle: Load, busy: Load, share: float, must: str = "",
     return Row(what, "ms", ours, "idle", peer, ours / peer, ours / peer, must, aim)
 
 
-#: Asks something that was due at a moment of the monotonic clock.
-Ask = Callable[[float], Answered]
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request, on a connection of its own, and whether an answer to it, of this status and body, is right."""
+
+    port: int
+    octets: bytes
+    is_right: Callable[[int, bytes], bool]
+    leaves: bool = False
 
 
 def open_loop(asks: Iterable[Ask], per_second: int, goes_on: Callable[[float], bool]) -> Load:
     """Ask so often, until there is no more to ask or `goes_on` says no of the seconds that have passed."""
     start = time.monotonic() + 0.1
-    asked = []
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with _Asked() as asked:
         for number, ask in enumerate(asks):
             due = start + number / per_second
-            time.sleep(max(0.0, due - time.monotonic()))
+            asked.listen_until(due)
             if number % max(1, per_second // 4) == 0 and not goes_on(due - start):
                 break
-            asked.append(pool.submit(ask, due))
-        return Load([one.result() for one in asked])
+            asked.begin(ask, due)
+        asked.listen_until(time.monotonic() + _TIMEOUT, until_all_are_answered=True)
+    return Load(asked.answers)
+
+
+@dataclass
+class _Conversation:
+    ask: Ask
+    due: float
+    socket: socket.socket
+    heard: bytearray = field(default_factory=bytearray)
+
+
+class _Asked:
+    """All that was asked and is not answered: in one thread, since what this costs, what is measured does not have."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answered] = []
+        # epoll rounds up to whole milliseconds.
+        self._selector = selectors.SelectSelector()
+
+    def __enter__(self) -> "_Asked":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for key in list(self._selector.get_map().values()):
+            self._end(key.data, right=False)
+        self._selector.close()
+
+    def begin(self, ask: Ask, due: float) -> None:
+        """Ask without waiting, not even until somebody takes the call."""
+        connection = socket.socket()
+        connection.setblocking(False)
+        connection.connect_ex(("127.0.0.1", ask.port))
+        self._selector.register(connection, selectors.EVENT_WRITE, _Conversation(ask, due, connection))
+
+    def listen_until(self, moment: float, *, until_all_are_answered: bool = False) -> None:
+        """Go on with those that are under way."""
+        while (left := moment - time.monotonic()) > 0 and (not until_all_are_answered or self._selector.get_map()):
+            for key, event in self._selector.select(left):
+                try:
+                    self._go_on(key.data, event)
+                except OSError:
+                    self._end(key.data, right=False)
+
+    def _go_on(self, talk: _Conversation, event: int) -> None:
+        if event & selectors.EVENT_WRITE:
+            # Some hundred octets, which a fresh connection takes at once.
+            talk.socket.send(talk.ask.octets)
+            self._selector.modify(talk.socket, selectors.EVENT_READ, talk)
+        elif some := talk.socket.recv(1 << 16):
+            talk.heard += some
+        else:
+            self._end(talk, right=talk.ask.is_right(*_answer(bytes(talk.heard))))
+
+    def _end(self, talk: _Conversation, *, right: bool) -> None:
+        self._selector.unregister(talk.socket)
+        talk.socket.close()
+        self.answers.append(Answered(time.monotonic() - talk.due, right, talk.ask.leaves))
+
+
+def _answer(octets: bytes) -> tuple[int, bytes]:
+    """Status and body."""
+    head, _, body = octets.partition(b"\r\n\r\n")
+    words = head.split(b" ", 2)
+    return int(words[1]) if len(words) > 1 else 0, body
 
 
 def while_letters_come(sink: Sink, most_seconds: float) -> Callable[[float], bool]:
@@ -92,48 +159,34 @@ def while_letters_come(sink: Sink, most_seconds: float) -> Callable[[float], boo
 
 def looks(port: int, token: str) -> Ask:
     """Looks at the page of a letter's link."""
-
-    def ask(due: float) -> Answered:
-        status, body = _ask(port, "GET", f"/u/{token}")
-        return Answered(
-            time.monotonic() - due, status == 200 and b"The letter" in body and b"<form" in body, left=False
-        )
-
-    return ask
+    return Ask(port, _get(port, f"/u/{token}"), _offers)
 
 
 def clicks(port: int, token: str) -> Ask:
     """Leaves as a mail program does it."""
-
-    def ask(due: float) -> Answered:
-        status, body = _ask(port, "POST", f"/u/{token}", _ONE_CLICK)
-        return Answered(time.monotonic() - due, status == 200 and body == _LEFT, left=True)
-
-    return ask
+    octets = _request(port, "POST", f"/u/{token}", f"Content-Type: {_FORM}\r\nContent-Length: {len(_ONE_CLICK)}\r\n")
+    return Ask(port, octets + _ONE_CLICK, lambda status, body: status == 200 and body == _LEFT, leaves=True)
 
 
 def opens(port: int, path: str) -> Ask:
     """Opens a page."""
-
-    def ask(due: float) -> Answered:
-        status, body = _ask(port, "GET", path)
-        return Answered(time.monotonic() - due, status == 200 and b"</html>" in body, left=False)
-
-    return ask
+    return Ask(port, _get(port, path), _is_page)
 
 
-def _ask(port: int, method: str, path: str, body: str = "") -> tuple[int, bytes]:
-    """Status and body. Less than HTTP/1.1 and than Python's client: what this costs, what is measured does not have."""
-    head = f"{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n"
-    form = f"Content-Type: {_FORM}\r\nContent-Length: {len(body)}\r\n" if body else ""
-    octets = bytearray()
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), _TIMEOUT) as connection:
-        connection.sendall(f"{head}{form}\r\n{body}".encode())
-        while some := connection.recv(1 << 16):
-            octets += some
-    said, _, answer = bytes(octets).partition(b"\r\n\r\n")
-    words = said.split(b" ", 2)
-    return int(words[1]) if len(words) > 1 else 0, answer
+def _offers(status: int, body: bytes) -> bool:
+    return status == 200 and b"The letter" in body and b"<form" in body
+
+
+def _is_page(status: int, body: bytes) -> bool:
+    return status == 200 and b"</html>" in body
+
+
+def _get(port: int, path: str) -> bytes:
+    return _request(port, "GET", path)
+
+
+def _request(port: int, method: str, path: str, more: str = "") -> bytes:
+    return f"{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n{more}\r\n".encode()
 
 
 def must_all_be_right(left: int, *loads: Load) -> None:

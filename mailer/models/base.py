@@ -11,7 +11,7 @@ from django.db import OperationalError, connection, models, transaction
 
 #: How long a writer tries to get SQLite's one write lock. PostgreSQL waits by itself.
 _PATIENCE_SECONDS = 30.0
-_PAUSE_SECONDS = 0.001
+_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.001, 0.004
 #: Held by the one thread of this process that writes to SQLite.
 _WRITER = threading.Lock()
 #: Rows of one INSERT: SQLite takes some thousands of values in a statement.
@@ -41,8 +41,8 @@ def writing(patience: float | None = None) -> Iterator[None]:
     0 SQLite's one lock is not waited for at all, and PostgreSQL's, which are of rows, as if it were not given.
 
     SQLite's own busy handler backs off in steps of up to 100 ms, so that a page waits 300 ms behind a busy sender.
-    Asking again every millisecond gets the lock as soon as it is free (performance notes; design.md section 2). Of the
-    threads of a process one asks, and the others stand behind it.
+    Asking again after some milliseconds gets the lock soon after it is free (performance notes; design.md section 2);
+    more often would cost more than the write itself. Of the threads of a process one asks, the others stand behind it.
     """
     if connection.in_atomic_block:
         with transaction.atomic():
@@ -80,7 +80,7 @@ def _begin(patience: float) -> "transaction.Atomic":
     if connection.vendor != "sqlite":
         block.__enter__()
         return block
-    deadline = time.monotonic() + patience
+    deadline, pause = time.monotonic() + patience, _PAUSE_SECONDS
     _set_busy_timeout(0)
     try:
         while True:
@@ -91,7 +91,8 @@ def _begin(patience: float) -> "transaction.Atomic":
                     raise
                 if time.monotonic() > deadline:
                     raise Busy(str(error)) from error
-                time.sleep(_PAUSE_SECONDS)
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             else:
                 return block
     finally:
