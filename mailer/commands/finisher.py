@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event, Thread
 
-from django.db import Error, close_old_connections
+from django.db import DatabaseError, close_old_connections
 
 from mailer.actions.let_go import let_go
 from mailer.actions.replay_departures import DeparturesUnreadable, replay_departures
@@ -44,7 +44,7 @@ class Finisher:
         close_old_connections()
         try:
             replay_departures(self.house, self.clock())
-        except (Error, DeparturesUnreadable) as error:
+        except (DatabaseError, DeparturesUnreadable) as error:
             _LOG.warning("Who left is written down, and not carried out yet: %s", error)
             return False
         except Exception:  # noqa: BLE001 - told with its traceback; one that ends finishes nothing

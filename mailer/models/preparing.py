@@ -13,7 +13,6 @@ from datetime import date
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Q
 from django.db.models.expressions import RawSQL
 
 from mailer.core.audience import AllowList, Rule
@@ -21,7 +20,8 @@ from mailer.core.delivery import OPEN, CopyState, Outcome
 from mailer.core.mailing import MailingState
 from mailer.models.audience import decided, within
 from mailer.models.base import first_row
-from mailer.models.copy import Delivery, arrived
+from mailer.models.copy import Copy, Delivery, arrived
+from mailer.models.member import Member
 from mailer.models.recheck import withdraw_empty
 
 FIRST_LETTER = "first"
@@ -120,23 +120,31 @@ def follow_moves(mailing_id: int, draw: Draw, copy_ids: Iterable[int]) -> None:
 
     A copy on which nobody rides any more is withdrawn. Call it inside `writing()`.
     """
-    # The mailing is not asked for besides: SQLite would look through all of it.
-    moved = Delivery.unscoped.filter(
-        ~Q(member__mailbox=F("copy__mailbox")),
-        outcome=Outcome.CARRIED,
-        copy__in=list(copy_ids),
-        copy__state__in=OPEN,
-        member__mailbox__isnull=False,
-    )
-    left = dict(moved.values_list("pk", "copy"))
+    left = _moved(list(copy_ids))
     if not left:
         return
+    moved = Delivery.unscoped.filter(pk__in=list(left), member__mailbox__isnull=False)
     riders = moved.values_list("member", "member__mailbox", "member__language", "outcome", "reason", "stream")
     sql, params = riders.query.sql_with_params()
     _work_out(mailing_id, f"INSERT INTO mailer_rider {sql}", params, draw)
     _execute(_COPIES, (mailing_id,))
     _execute(_CHANGED_COPIES.format(ids=", ".join(["%s"] * len(left))), (mailing_id, *left))
     withdraw_empty(left.values())
+
+
+def _moved(copy_ids: list[int]) -> dict[int, int]:
+    """The deliveries on these copies whose member has another mailbox now, each with its copy.
+
+    Asked table by table, and of no mailing or state: SQLite would look through all of the mailing, and PostgreSQL, if
+    it counted the tables when they were small, through all there are.
+    """
+    copies = Copy.unscoped.filter(pk__in=copy_ids).values_list("pk", "mailbox", "state")
+    went_to = {pk: mailbox for pk, mailbox, state in copies if state in OPEN}
+    riding = Delivery.unscoped.filter(copy__in=list(went_to), outcome=Outcome.CARRIED)
+    riders = list(riding.values_list("pk", "copy", "member"))
+    living = Member.unscoped.filter(pk__in={member for _, _, member in riders}, mailbox__isnull=False)
+    lives_at = dict(living.values_list("pk", "mailbox"))
+    return {pk: copy for pk, copy, member in riders if lives_at.get(member, went_to[copy]) != went_to[copy]}
 
 
 def _work_out(mailing_id: int, riders: str, params: tuple[Any, ...], draw: Draw) -> None:
