@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 
 from mailer.actions import write_down
+from mailer.actions.finish_leaving import left_behind
 from mailer.actions.set_up import prepare_database
 from mailer.house import House, open_house
 from mailer.models import guards
@@ -75,6 +76,8 @@ def _nothing_remembered_outside_the_database(request: pytest.FixtureRequest) -> 
         shutil.rmtree(house.config.data.departures, ignore_errors=True)
         (house.journals / "site").unlink(missing_ok=True)
         write_down.departures(house).forget()
+        with left_behind(house).mutex:
+            left_behind(house).queue.clear()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from mailer.core.departing import Act, Departure, Extent, Person
 from mailer.core.token import Purpose
 from mailer.house import House
 from mailer.models import Member, Notice, SuppressionReason, departing, departure
-from mailer.models.changes import begin_change, name_touched
+from mailer.models.changes import begin_change, name_touched, stand_in_line
 from mailer.models.departure import Active, CopyNamed
 from mailer.models.ledger import Line, append, record
 from mailer.models.outbox import unsigned
@@ -39,6 +39,7 @@ def carry_out(house: House, what: Departure, now: datetime, named: Named | None 
 
     `named` saves looking it up again.
     """
+    stand_in_line()
     if not departing.first_time(what.seed, what.at):
         return False
     return take_back(what, now) if what.act is Act.UNDO else _leave(house, what, now, named)

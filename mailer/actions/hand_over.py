@@ -46,7 +46,7 @@ _DISK_LOOK = 1.0
 #: How old, in seconds, a reading of `changes` may be.
 FRESH = 0.025
 #: How often, in seconds, what was written down of departures is looked at: the pages carry most of it out before.
-_DEPARTURES_LOOK = 0.05
+_DEPARTURES_LOOK = 0.04
 
 
 class SendingRefused(MailerError, RuntimeError):
@@ -97,8 +97,9 @@ class Sender:
         self.being_sent = BeingSent(
             lambda mailing, letter: copier(self.house, mailing.issue, letter, self.signers, self.clock)
         )
-        # Whichever clock it has then.
-        self._departures = SecondLook(self.house, lambda: self.ticks(), _DEPARTURES_LOOK)  # noqa: PLW0108
+        # Whichever clocks it has then.
+        clock, ticks = (lambda: self.clock()), (lambda: self.ticks())  # noqa: PLW0108
+        self._departures = SecondLook(self.house, clock, ticks, _DEPARTURES_LOOK)
 
     def work(self) -> bool:
         """Hand over all that can be handed over now, one-off letters first; False when there was nothing to do."""
@@ -183,9 +184,9 @@ class Sender:
         ticks = self.ticks()
         if ticks - self._read_at < FRESH:
             return
-        self._departures.carry_out(self.clock())
-        changes = site.current(site.Counter.CHANGES)
+        self._departures.carry_out()
         self._read_at = self.ticks()
+        changes = site.current(site.Counter.CHANGES)
         self.date = format_date(self.clock().astimezone(self.house.zone))
         for batch in self._batches:
             if not batch.is_in_time or not batch.is_ours(ticks):
@@ -223,7 +224,7 @@ class Sender:
         While there are letters to go on with, and no answer has waited for long, nobody who writes is waited for.
         """
         self.pulse.beat(self.clock())
-        self._departures.carry_out(self.clock())
+        self._departures.carry_out()
         is_fit = is_adopted(self.house)
         claimed: list[Batch] = []
         waiting = self._waiting

@@ -14,7 +14,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from mailer.actions.carry_out import LETTER_UNDO, PAGE_UNDO, Named, carry_out, farewell, look_up, way_back
-from mailer.actions.write_down import departures, write_down
+from mailer.actions.finish_leaving import leave_behind
+from mailer.actions.write_down import write_down
 from mailer.core.consent import Channel
 from mailer.core.departing import Act, Departure, Extent, Person
 from mailer.core.errors import MailerError
@@ -42,7 +43,7 @@ _LOG = logging.getLogger("mailer.leaving")
 #: Seconds for which somebody who leaves waits for a busy database; then the line that is written down is the answer.
 _PATIENCE = 2.0
 #: The same for a mail program's click, whose answer says no more than that it holds: a sender writes for longer.
-_PATIENCE_OF_A_CLICK = 0.001
+_PATIENCE_OF_A_CLICK = 0.01
 
 #: Gives random 64-bit handles.
 Draw = Callable[[], int]
@@ -97,7 +98,7 @@ def leave(house: House, token: str, extent: Extent, channel: Channel, *, now: da
         if not _has_something_to_do(what, named):
             return Left(title, changed=False)
     except AWAY as error:
-        return _rely_on_line(house, "", error, written=write_down(house, what, now))
+        return _rely_on_line(house, what, "", error, written=write_down(house, what, now))
     people = tuple(Person(each.subject, each.person_hash) for each in named.members)
     what = replace(what, streams=named.copy.streams, people=people)
     written = write_down(house, what, now)
@@ -107,7 +108,7 @@ def leave(house: House, token: str, extent: Extent, channel: Channel, *, now: da
             carry_out(house, what, now, named)
         return _answer(house, what, title)
     except AWAY as error:
-        return _rely_on_line(house, title, error, written=written)
+        return _rely_on_line(house, what, title, error, written=written)
 
 
 def _has_something_to_do(what: Departure, named: Named) -> bool:
@@ -126,13 +127,14 @@ def _answer(house: House, what: Departure, title: str) -> Left:
     return Left(title, changed=True, undo=undo, farewell=departure.has_notice(farewell(what)))
 
 
-def _rely_on_line(house: House, title: str, error: Exception, *, written: bool) -> Left:
-    """While the database is away the line is the answer, if whoever sends will read it (U13)."""
-    level = logging.INFO if isinstance(error, Busy) else logging.WARNING
-    _LOG.log(level, "The database is away while somebody leaves: %s", error)
+def _rely_on_line(house: House, what: Departure, title: str, error: Exception, *, written: bool) -> Left:
+    """While the database is away, or busy, the line is the answer, if whoever sends will read it (U13)."""
+    is_busy = isinstance(error, Busy)
+    _LOG.log(logging.INFO if is_busy else logging.WARNING, "The database is away while somebody leaves: %s", error)
     if not (written and house.config.departures_are_shared):
         raise NotSafe("The database is away, and nobody who sends would read what is written down here.") from error
-    departures(house).left_over.set()
+    if is_busy:
+        leave_behind(house, what)
     return Left(title, changed=True, noted=True)
 
 

@@ -24,7 +24,9 @@ _LOG = logging.getLogger("mailer.leaving")
 #: Acts in one write: a few milliseconds each.
 _AT_ONCE = 10
 #: After so many times as long as usual a sender's look is late.
-_LATE = 2
+_LATE = 1.5
+#: Looks one after the other while each had to wait: others who leave must not keep everybody from their letters.
+_LOOKS = 3
 #: Octets that may be read again after a start, so that the position is not written for every line.
 _UNNOTED = 1 << 16
 
@@ -66,32 +68,36 @@ class SecondLook:
 
     The page that wrote it is about to do the same, and two who do it stand in each other's way (docs/decisions/0004).
     So does whoever writes at that moment: that one is waited for at the look after. When the last look is long ago, no
-    page is at it any more, and nothing is left to any. Looks are `every` seconds apart, or more; `ticks` gives seconds
-    that only grow.
+    page is at it any more, and nothing is left to any. Looks are `every` seconds apart, or a little more; `ticks` gives
+    seconds that only grow.
     """
 
     house: House
+    clock: Callable[[], datetime]
     ticks: Callable[[], float]
     every: float
     _waiting: Mapping[str, int] = field(default_factory=dict)
     _looked_at: float = float("-inf")
     _was_busy: bool = False
 
-    def carry_out(self, now: datetime) -> None:
-        """Take off whoever left while the database was away, or busy (U13)."""
-        since = self.ticks() - self._looked_at
-        if since < self.every:
-            return
+    def carry_out(self) -> None:
+        """Take off whoever left while the database was away, or busy (U13); once more after a look that had to wait."""
+        for _ in range(_LOOKS):
+            since = self.ticks() - self._looked_at
+            if since < self.every:
+                return
+            self._look(is_late=since > _LATE * self.every)
+
+    def _look(self, *, is_late: bool) -> None:
         self._looked_at = self.ticks()
         last, self._waiting = self._waiting, departures_waiting(self.house)
-        is_late = since > _LATE * self.every
         before = self._waiting if is_late else last
         ready = {name: min(size, before[name]) for name, size in self._waiting.items() if name in before}
         must_wait, self._was_busy = is_late or self._was_busy, False
         if not ready:
             return
         try:
-            replay_departures(self.house, now, ready, None if must_wait else 0.0)
+            replay_departures(self.house, self.clock(), ready, None if must_wait else 0.0)
         except Busy:
             if must_wait:
                 raise

@@ -1,62 +1,50 @@
-"""Beside the pages somebody carries out what a click left behind, many in one write.
-
-A mail program's click is answered by its line when somebody else writes just then (docs/decisions/0004). Whoever sends
-reads the lines besides, but has letters to see to, and on a quiet day there may be no worker at all.
-"""
+"""Beside the pages somebody carries out what a click left behind, many in one write."""
 
 import logging
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from threading import Event, Thread
+from threading import Thread
 
 from django.db import DatabaseError, close_old_connections
 
+from mailer.actions.finish_leaving import end, finish, left_behind, those_waiting
 from mailer.actions.let_go import let_go
-from mailer.actions.replay_departures import DeparturesUnreadable, replay_departures
-from mailer.actions.write_down import departures
 from mailer.house import House
 
 _LOG = logging.getLogger("mailer.leaving")
-#: Seconds until it is tried again, if it could not be done.
-_REST = 1.0
+#: Seconds between two writes: of the threads of a process the one that wrote last gets the lock again, else.
+_PAUSE = 0.002
 
 
 @dataclass
 class Finisher:
-    """A thread that waits until a page of this process was answered by its line alone."""
+    """A thread that waits until a page of this process leaves something behind."""
 
     house: House
     clock: Callable[[], datetime]
-    _stopping: Event = field(default_factory=Event)
 
     def start(self) -> None:
         """Wait for work from now on; nobody waits for its end."""
-        Thread(target=self._run, name="finisher", daemon=True).start()
+        Thread(target=self.run, name="finisher", daemon=True).start()
 
     def stop(self) -> None:
-        """Begin nothing more: a worker, or the next start of one, does the rest."""
-        self._stopping.set()
-        departures(self.house).left_over.set()
+        """End when what waits now is done; whatever is not, whoever sends finds in the file."""
+        end(left_behind(self.house))
 
-    def finish(self) -> bool:
-        """Carry out all there is; False if that must be tried again."""
-        close_old_connections()
-        try:
-            replay_departures(self.house, self.clock())
-        except (DatabaseError, DeparturesUnreadable) as error:
-            _LOG.warning("Who left is written down, and not carried out yet: %s", error)
-            return False
-        except Exception:  # noqa: BLE001 - told with its traceback; one that ends finishes nothing
-            _LOG.exception("Who left is written down, and could not be carried out")
-            return False
-        return True
-
-    def _run(self) -> None:
-        left_over = departures(self.house).left_over
-        while left_over.wait() and not self._stopping.is_set():
-            left_over.clear()
-            if not self.finish():
-                left_over.set()
-                self._stopping.wait(_REST)
+    def run(self) -> None:
+        """Finish until it is stopped."""
+        waiting = left_behind(self.house)
+        while acts := those_waiting(waiting):
+            try:
+                close_old_connections()
+                finish(self.house, acts, self.clock())
+            except DatabaseError as error:
+                _LOG.warning("%d who left are taken off by whoever sends next: %s", len(acts), error)
+            except Exception:  # noqa: BLE001 - told with its traceback; one that ends finishes nothing
+                _LOG.exception("%d who left could not be taken off, and are left to whoever sends next", len(acts))
+            finally:
+                close_old_connections()
+            time.sleep(_PAUSE)
         let_go()

@@ -11,15 +11,19 @@ from django.db import OperationalError, connection, models, transaction
 
 #: How long a writer tries to get SQLite's one write lock. PostgreSQL waits by itself.
 _PATIENCE_SECONDS = 30.0
-_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.001, 0.004
+_PAUSE_SECONDS = 0.001
 #: Held by the one thread of this process that writes to SQLite.
 _WRITER = threading.Lock()
 #: Rows of one INSERT: SQLite takes some thousands of values in a statement.
 _ROWS_AT_ONCE = 500
 
 
+#: PostgreSQL's word for it, by appendix A of its manual.
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
 class Busy(OperationalError):
-    """Somebody else kept writing to SQLite for longer than one would wait."""
+    """Somebody else kept writing for longer than one would wait."""
 
 
 class Table(models.Model):
@@ -37,12 +41,12 @@ class Table(models.Model):
 def writing(patience: float | None = None) -> Iterator[None]:
     """One write transaction, taken at once; a nested one joins the outer.
 
-    `patience` is how many seconds at most a lock is waited for; then it raises Busy, or another OperationalError. With
+    `patience` is how many seconds at most a lock is waited for; then it raises Busy. With
     0 SQLite's one lock is not waited for at all, and PostgreSQL's, which are of rows, as if it were not given.
 
     SQLite's own busy handler backs off in steps of up to 100 ms, so that a page waits 300 ms behind a busy sender.
-    Asking again after some milliseconds gets the lock soon after it is free (performance notes; design.md section 2);
-    more often would cost more than the write itself. Of the threads of a process one asks, the others stand behind it.
+    Asking again every millisecond gets the lock as soon as it is free (performance notes; design.md section 2). Of the
+    threads of a process one asks, and the others stand behind it.
     """
     if connection.in_atomic_block:
         with transaction.atomic():
@@ -56,6 +60,8 @@ def writing(patience: float | None = None) -> Iterator[None]:
             yield
         except BaseException as error:
             block.__exit__(type(error), error, error.__traceback__)
+            if getattr(error.__cause__, "sqlstate", "") == _LOCK_NOT_AVAILABLE:
+                raise Busy(str(error)) from error
             raise
         block.__exit__(None, None, None)
 
@@ -80,7 +86,7 @@ def _begin(patience: float) -> "transaction.Atomic":
     if connection.vendor != "sqlite":
         block.__enter__()
         return block
-    deadline, pause = time.monotonic() + patience, _PAUSE_SECONDS
+    deadline = time.monotonic() + patience
     _set_busy_timeout(0)
     try:
         while True:
@@ -91,8 +97,7 @@ def _begin(patience: float) -> "transaction.Atomic":
                     raise
                 if time.monotonic() > deadline:
                     raise Busy(str(error)) from error
-                time.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                time.sleep(_PAUSE_SECONDS)
             else:
                 return block
     finally:

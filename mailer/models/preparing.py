@@ -120,7 +120,7 @@ def follow_moves(mailing_id: int, draw: Draw, copy_ids: Iterable[int]) -> None:
 
     A copy on which nobody rides any more is withdrawn. Call it inside `writing()`.
     """
-    left = _moved(list(copy_ids))
+    left = _moved(mailing_id, list(copy_ids))
     if not left:
         return
     moved = Delivery.unscoped.filter(pk__in=list(left), member__mailbox__isnull=False)
@@ -132,14 +132,14 @@ def follow_moves(mailing_id: int, draw: Draw, copy_ids: Iterable[int]) -> None:
     withdraw_empty(left.values())
 
 
-def _moved(copy_ids: list[int]) -> dict[int, int]:
-    """The deliveries on these copies whose member has another mailbox now, each with its copy.
+def _moved(mailing_id: int, copy_ids: list[int]) -> dict[int, int]:
+    """The deliveries on these copies of a mailing whose member has another mailbox now, each with its copy.
 
-    Asked table by table, and of no mailing or state: SQLite would look through all of the mailing, and PostgreSQL, if
+    Asked table by table, and by ids alone: SQLite would look through all of the mailing, and PostgreSQL, if
     it counted the tables when they were small, through all there are.
     """
-    copies = Copy.unscoped.filter(pk__in=copy_ids).values_list("pk", "mailbox", "state")
-    went_to = {pk: mailbox for pk, mailbox, state in copies if state in OPEN}
+    copies = Copy.unscoped.filter(pk__in=copy_ids).values_list("pk", "mailing", "mailbox", "state")
+    went_to = {pk: mailbox for pk, mailing, mailbox, state in copies if mailing == mailing_id and state in OPEN}
     riding = Delivery.unscoped.filter(copy__in=list(went_to), outcome=Outcome.CARRIED)
     riders = list(riding.values_list("pk", "copy", "member"))
     living = Member.unscoped.filter(pk__in={member for _, _, member in riders}, mailbox__isnull=False)

@@ -74,8 +74,6 @@ class DepartureLog:
         self.seen: dict[str, int] = {}
         self.read_to: dict[str, int] = {}
         self.noted: dict[str, int] = {}
-        #: Set when somebody was answered by a line alone; whoever waits for that carries it out.
-        self.left_over = threading.Event()
         self._file: _OpenFile | None = None
         self._opening = threading.Lock()
 

@@ -1,19 +1,25 @@
 """Two writers on PostgreSQL that wait for each other: each follows the order of locks of the named code."""
 
 from collections.abc import Callable
-from threading import Barrier, Thread
+from datetime import datetime
+from threading import Barrier, Event, Thread, current_thread
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
 
+from mailer.actions.carry_out import carry_out
+from mailer.core.consent import Channel
+from mailer.core.departing import Act, Departure
 from mailer.core.limits import Limits
 from mailer.house import House
 from mailer.models import departing, quota
 from mailer.models.base import writing
 from mailer.models.changes import begin_change, name_touched
+from mailer.models.outbox import unsigned
 from mailer.models.site import Counter, bump
-from tests.world import NOW, join, stream
+from tests.actions.office import Office, copy_to
+from tests.world import NOW, anne, join, stream
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,3 +80,39 @@ def test_two_workers_with_a_limited_destination_do_not_wait_in_a_circle(house: H
         quota.take_domains({"gmail.com": 10}, NOW, limits)
 
     assert together(turning, claiming) == []
+
+
+def test_two_who_carry_out_the_same_departure_do_not_wait_in_a_circle(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender carries out several in one write; the page of one of them is at its own just then."""
+    for name in ("ann", "bob"):
+        join(office.house, name, f"{name}@example.org", consents=[stream(office.house)])
+    office.begun(anne())
+    office.send_all()
+    first, second = (
+        Departure(seed, Act.LEAVE, unsigned(copy_to(f"{name}@example.org").handle), NOW, Channel.ONE_CLICK)
+        for seed, name in enumerate(("ann", "bob"))
+    )
+    page_is_at_it, real = Event(), departing.first_time
+
+    def first_time(seed: int, at: datetime) -> bool:
+        fresh = real(seed, at)
+        if current_thread().name == "page":
+            page_is_at_it.set()
+        return fresh
+
+    def sender(step: Barrier) -> None:
+        carry_out(office.house, first, NOW)
+        step.wait()
+        # The page stands behind us by now, or has taken what we are about to want.
+        page_is_at_it.wait(0.3)
+        carry_out(office.house, second, NOW)
+
+    def page(step: Barrier) -> None:
+        current_thread().name = "page"
+        step.wait()
+        carry_out(office.house, second, NOW)
+
+    monkeypatch.setattr(departing, "first_time", first_time)
+    assert together(sender, page) == []

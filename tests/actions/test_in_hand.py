@@ -26,7 +26,7 @@ from mailer.core.personalise import CopyError
 from mailer.core.reply import Answer, Step, parse
 from mailer.models import Copy, Event, Mailbox, Mailing, MemberRegion, Notice, destination, quota
 from mailer.models.base import Busy, writing
-from mailer.models.outbox import unsigned
+from mailer.models.outbox import Claimed, unsigned
 from mailer.models.site import Site
 from mailer.transport.journal import CAPACITY, Journal
 from mailer.transport.lane import Ended, Source
@@ -406,6 +406,82 @@ def test_who_left_by_a_line_while_the_sender_waited_for_the_lock_gets_no_letter(
     assert len(left) == 1
     everyone = set(Mailbox.unscoped.values_list("address", flat=True))
     assert sorted(office.reached()) == sorted(everyone - set(left))
+
+
+def clicks(office: Office, claimed: Claimed, seed: int) -> None:
+    """A mail program's click that was answered by its line alone, and the process of the pages died after that."""
+    handle = unsigned(Copy.unscoped.get(pk=claimed.copy).handle)
+    write_down(office.house, Departure(seed, Act.LEAVE, handle, office.now, Channel.ONE_CLICK), office.now)
+
+
+@pytest.fixture
+def clock() -> list[float]:
+    return [1000.0]
+
+
+@pytest.fixture
+def in_hand(office: Office, clock: list[float]) -> Sender:
+    """A sender with a claim of four in hand, and ticks of its own."""
+    crowd(office, 4)
+    sender = slow_sender(office, Slow(width=3))
+    sender.ticks = lambda: clock[0]
+    sender._turn()
+    return sender
+
+
+def test_who_clicks_while_a_look_waits_for_the_lock_gets_no_letter(
+    office: Office, in_hand: Sender, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What such a look read of the file is as old as it waited."""
+    (batch,) = in_hand._batches
+    in_hand.look_around()
+    first, last = batch.waiting[0], batch.waiting[3]
+    clicked: list[float] = []
+
+    @contextmanager
+    def locked(patience: float | None = None) -> Iterator[None]:
+        """Somebody else writes for two seconds, in which a click is answered."""
+        if patience == 0.0:
+            raise Busy("database is locked")
+        if not clicked:
+            clicked.append(clock[0])
+            clicks(office, last, 7)
+            clock[0] += 2.0
+        with writing(patience):
+            yield
+
+    monkeypatch.setattr("mailer.actions.replay_departures.writing", locked)
+    clicks(office, first, 5)
+    while not clicked:
+        clock[0] += 0.05
+        in_hand.look_around()
+    assert last not in batch.waiting
+
+
+@pytest.mark.parametrize("every", [0.001, 0.0255, 0.03, 0.0395, 0.049, 0.07, 0.15])
+def test_a_letter_may_begin_a_fifth_of_a_second_after_the_click_and_no_later(
+    office: Office, in_hand: Sender, clock: list[float], monkeypatch: pytest.MonkeyPatch, every: float
+) -> None:
+    """However often the sender comes by, and though somebody else writes when it does not wait for the lock."""
+
+    @contextmanager
+    def locked(patience: float | None = None) -> Iterator[None]:
+        if patience == 0.0:
+            raise Busy("database is locked")
+        with writing(patience):
+            yield
+
+    monkeypatch.setattr("mailer.actions.replay_departures.writing", locked)
+    (batch,) = in_hand._batches
+    clock[0] += 5
+    in_hand.look_around()
+    last, clicked = batch.waiting[3], clock[0]
+    clicks(office, last, 7)
+    while last in batch.waiting:
+        begins = clock[0] + min(every, hand_over.FRESH)
+        clock[0] += every
+        in_hand.look_around()
+    assert begins - clicked < 0.2
 
 
 def test_a_sender_without_letters_is_told_that_somebody_writes_for_too_long(

@@ -242,7 +242,7 @@ class Looks:
 
     def __init__(self, office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
         self.office, self.ticks, self.asked = office, 1000.0, list[float | None]()
-        self.look = SecondLook(office.house, lambda: self.ticks, 0.025)
+        self.look = SecondLook(office.house, lambda: office.now, lambda: self.ticks, 0.025)
         monkeypatch.setattr("mailer.actions.replay_departures.writing", self._locked)
         self.after(0.03)
 
@@ -258,7 +258,7 @@ class Looks:
     def after(self, seconds: float) -> list[float | None]:
         self.ticks += seconds
         self.asked.clear()
-        self.look.carry_out(self.office.now)
+        self.look.carry_out()
         return list(self.asked)
 
     def write(self, seed: int) -> None:
@@ -295,7 +295,7 @@ def test_after_a_long_time_without_a_look_nothing_is_left_to_a_page(looks: Looks
 
 def test_a_start_leaves_nothing_to_a_page(office: Office, ann: Member, departure: Departure) -> None:
     write_down(office.house, departure, office.now)
-    SecondLook(office.house, lambda: 0.0, 0.025).carry_out(office.now)
+    SecondLook(office.house, lambda: office.now, lambda: 0.0, 0.025).carry_out()
     assert not is_on(ann, office.house)
 
 

@@ -61,3 +61,11 @@ def test_what_is_read_again_is_known_once(monkeypatch: pytest.MonkeyPatch) -> No
     known.cover(3, 6)
     known.cover(0, 6)
     assert known.members(1) == {2, 3, 4, 5, 6}
+
+
+def test_whoever_is_touched_often_is_kept_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, known = Written([{1}, {2}, {1}, {1}]), Touched()
+    monkeypatch.setattr(touched, "named", table.named)
+    known.cover(0, 4)
+    assert known._last == {2: 2, 1: 4}
+    assert known.members(2) == {1}

@@ -1,19 +1,24 @@
-"""Beside the pages somebody carries out what a click left behind, whatever goes wrong with one try."""
+"""Beside the pages somebody carries out what a click left behind, whatever goes wrong with one write."""
 
 import logging
+from collections.abc import Sequence
+from datetime import datetime
+from queue import Queue
 
 import pytest
 from django.db import OperationalError
 
-from mailer.actions.leave import Extent, leave
-from mailer.actions.replay_departures import DeparturesUnreadable
-from mailer.actions.write_down import departures
+from mailer.actions import finish_leaving
+from mailer.actions.finish_leaving import finish, leave_behind, left_behind
 from mailer.commands import finisher as finisher_module
 from mailer.commands.finisher import Finisher
 from mailer.core.consent import Channel
-from mailer.models import Member, Subscription
+from mailer.core.departing import Act, Departure
+from mailer.house import House
+from mailer.models import CarriedOut, Member, ReadTo, Subscription
+from mailer.models.outbox import unsigned
 from tests.actions.conftest import office
-from tests.actions.office import Office, leave_token
+from tests.actions.office import Office, copy_to
 from tests.world import anne, join, stream
 
 __all__ = ["office"]
@@ -31,58 +36,71 @@ def ann(office: Office) -> Member:
 
 @pytest.fixture
 def finisher(office: Office, monkeypatch: pytest.MonkeyPatch) -> Finisher:
-    monkeypatch.setattr(finisher_module, "close_old_connections", lambda: None)
-    monkeypatch.setattr(finisher_module, "_REST", 0)
+    for closes in ("close_old_connections", "let_go"):
+        monkeypatch.setattr(finisher_module, closes, lambda: None)
     return Finisher(office.house, lambda: office.now)
 
 
-def test_what_was_only_written_down_is_carried_out(
+def leave_some(office: Office, how_many: int) -> None:
+    handle = unsigned(copy_to("ann@example.org").handle)
+    for seed in range(how_many):
+        leave_behind(office.house, Departure(seed, Act.LEAVE, handle, office.now, Channel.ONE_CLICK))
+
+
+def test_what_waits_is_carried_out_before_it_ends(
     finisher: Finisher, office: Office, ann: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def busy(*_: object) -> None:
-        raise OperationalError("database is locked")
+    writes: list[int] = []
 
-    with monkeypatch.context() as patch:
-        patch.setattr("mailer.actions.leave.carry_out", busy)
-        patch.setattr("mailer.config.Config.departures_are_shared", True)
-        token = leave_token(office.relay.caught[0])
-        left = leave(office.house, token, Extent.THIS, Channel.ONE_CLICK, now=office.now, draw=office.draw.handle)
-    assert left is not None
-    assert left.noted
-    assert Subscription.unscoped.get(member=ann).state == "active"
-    assert finisher.finish()
+    def counted(house: House, acts: Sequence[Departure], now: datetime) -> None:
+        writes.append(len(acts))
+        finish(house, acts, now)
+
+    monkeypatch.setattr(finisher_module, "finish", counted)
+    leave_some(office, 25)
+    finisher.stop()
+    finisher.run()
+    assert writes == [10, 10, 5]
+    assert CarriedOut.unscoped.count() == 25
     assert Subscription.unscoped.get(member=ann).state == "left"
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [OperationalError("the database is away"), DeparturesUnreadable("the folder"), TypeError("a fault of ours")],
-)
-def test_what_goes_wrong_is_said_and_tried_again(
-    finisher: Finisher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fault: Exception
+def test_nothing_is_noted_of_the_file(finisher: Finisher, office: Office, ann: Member) -> None:
+    """How far that was read is between the file and whoever sends: after a restore all of it must be read again."""
+    leave_some(office, 1000)
+    finisher.stop()
+    finisher.run()
+    assert not ReadTo.unscoped.exists()
+
+
+@pytest.mark.parametrize("fault", [OperationalError("the database is away"), TypeError("a fault of ours")])
+def test_what_cannot_be_done_is_said_and_left_to_whoever_sends(
+    finisher: Finisher,
+    office: Office,
+    ann: Member,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    fault: Exception,
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail_once(*_: object) -> None:
+        monkeypatch.setattr(finisher_module, "finish", finish)
         raise fault
 
-    monkeypatch.setattr(finisher_module, "replay_departures", fail)
+    monkeypatch.setattr(finisher_module, "finish", fail_once)
+    leave_some(office, 11)
+    finisher.stop()
     with caplog.at_level(logging.WARNING):
-        assert not finisher.finish()
+        finisher.run()
     assert str(fault) in caplog.text
+    assert "10 who left" in caplog.text
+    assert CarriedOut.unscoped.count() == 1
 
 
-def test_it_works_when_there_is_something_to_do_until_it_is_stopped(
-    finisher: Finisher, monkeypatch: pytest.MonkeyPatch
+def test_where_nobody_takes_them_no_more_than_some_are_kept(
+    finisher: Finisher, office: Office, ann: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done: list[str] = []
-
-    def finish() -> bool:
-        done.append("tried")
-        if len(done) == 2:
-            finisher.stop()
-        return len(done) > 1
-
-    monkeypatch.setattr(finisher, "finish", finish)
-    monkeypatch.setattr(finisher_module, "let_go", lambda: done.append("let go"))
-    departures(finisher.house).left_over.set()
-    finisher._run()
-    assert done == ["tried", "tried", "let go"]
+    few: finish_leaving.LeftBehind = Queue(2)
+    monkeypatch.setattr(finish_leaving, "_queue", lambda _: few)
+    leave_some(office, 5)
+    finisher.stop()
+    assert left_behind(office.house).qsize() == 2

@@ -9,10 +9,12 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from mailer.commands import serving
 from mailer.commands.serving import workers_of
 from mailer.house import House
 from tests.commands.site import DEADLINE, Site, say, until
@@ -39,6 +41,32 @@ def test_the_pages_are_served_until_a_signal_ends_them(site: Site) -> None:
         assert json.loads(answers(event["url"])) == {"ok": True, "alarms": []}
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0
+
+
+def test_beside_the_pages_somebody_watches_and_somebody_finishes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    class Beside:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def start(self) -> None:
+            told.append(f"{self.name} starts")
+
+        def stop(self) -> None:
+            told.append(f"{self.name} ends")
+
+    pages = SimpleNamespace(effective_port=1, run=lambda: told.append("pages"), close=lambda: None)
+    desk: Any = SimpleNamespace(house=house, config=house.config, clock=None, tell=lambda *_: None)
+    monkeypatch.setattr(serving, "Watchman", lambda *_: Beside("watchman"))
+    monkeypatch.setattr(serving, "Finisher", lambda *_: Beside("finisher"))
+    monkeypatch.setattr(serving, "create_server", lambda *_, **__: pages)
+    monkeypatch.setattr(serving, "_warm_up", lambda *_: None)
+    monkeypatch.setattr(serving.signal, "signal", lambda *_: None)
+    serving.web(desk, listen="127.0.0.1:0")
+    assert sorted(told[:2]) == ["finisher starts", "watchman starts"]
+    assert told[2] == "pages"
+    assert sorted(told[3:]) == ["finisher ends", "watchman ends"]
 
 
 def test_a_port_that_is_taken_is_a_refusal_in_words(site: Site) -> None:

@@ -4,7 +4,9 @@ import pytest
 from django.db import OperationalError, connection
 
 from mailer.models import base
-from mailer.models.base import writing
+from mailer.models.base import Busy, writing
+from mailer.models.site import Counter, bump
+from tests.web.away import locked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -15,6 +17,11 @@ def test_no_writer_stands_behind_another_thread_for_longer_than_its_patience() -
             return
     with base._WRITER, pytest.raises(OperationalError, match="another thread"), writing(0):
         pass
+
+
+def test_whoever_waits_for_a_lock_is_told_on_either_database_that_somebody_writes() -> None:
+    with locked(), pytest.raises(Busy), writing(0.01):
+        bump(Counter.CHANGES)
 
 
 def test_a_write_that_failed_lets_the_next_thread_write() -> None:

@@ -149,6 +149,19 @@ def test_who_left_does_not_ride_along_to_a_new_mailbox(house: House, mailing: Ma
     assert Delivery.unscoped.get(member=ann).copy.mailbox == elsewhere.mailbox
 
 
+def test_copies_of_another_mailing_are_left_alone(house: House) -> None:
+    draw = Draw()
+    ann = join(house, "Ann Smith", "ann@example.org", consents=[stream(house)])
+    elsewhere = join(house, "Cleo Stone", "cleo@example.org")
+    one, two = (mailing_row(house, MailingState.SENDING) for _ in range(2))
+    prepare(house, one, draw)
+    old = Delivery.unscoped.get(mailing=one, member=ann).copy
+    Member.unscoped.filter(pk=ann.pk).update(mailbox=elsewhere.mailbox)
+    with writing():
+        preparing.follow_moves(two.pk, draw.handle, [old.pk])
+    assert Delivery.unscoped.get(mailing=one, member=ann).copy == old
+
+
 def test_handles_are_the_draws_and_fill_all_bits() -> None:
     handles = preparing._handles(Draw(1).handle, 500)
     assert handles == preparing._handles(Draw(1).handle, 500)

@@ -23,7 +23,7 @@ from mailer.transport.memory import refuses
 from mailer.web import leaving
 from tests.actions.office import Office, copy_to, outcome_of
 from tests.web.conftest import leave_path, newest, undo_paths
-from tests.world import NOW, anne, join, sima, stream
+from tests.world import NOW, anne, bart, join, sima, stream
 
 pytestmark = pytest.mark.django_db
 
@@ -255,6 +255,21 @@ def test_the_page_shows_the_list_and_nothing_of_the_member(client: Client, ann: 
         assert ann.number not in page
         assert "<script" not in page
         assert path not in page
+
+
+def test_the_page_of_each_list_names_that_list(client: Client, office: Office) -> None:
+    """The page is made once for each; nobody sees another list's, or another region's."""
+    join(office.house, "Ann Smith", "ann@example.org", regions=["norfolk"], consents=[notices(office)])
+    join(office.house, "Bob Brown", "bob@example.org", consents=[stream(office.house)])
+    office.scheduled(bart(), "local-notices", "norfolk")
+    office.begun(anne())
+    office.send_all()
+    local, news = (leave_path(office, f"{name}@example.org") for name in ("ann", "bob"))
+    for _ in range(2):
+        assert "Chair&#x27;s newsletter" in client.get(news).text
+        assert "Chair&#x27;s newsletter" not in client.get(local).text
+        assert "Norfolk" in client.get(local).text
+        assert "Norfolk" not in client.get(news).text
 
 
 # What cannot be a link of ours
