@@ -56,11 +56,13 @@ def test_beside_the_pages_somebody_watches_and_somebody_finishes(house: House, m
         def stop(self) -> None:
             told.append(f"{self.name} ends")
 
-    pages = SimpleNamespace(effective_port=1, run=lambda: told.append("pages"), close=lambda: None)
+    def pages(*_: object, sockets: list[socket.socket], **__: object) -> SimpleNamespace:
+        return SimpleNamespace(effective_port=1, run=lambda: told.append("pages"), close=sockets[0].close)
+
     desk: Any = SimpleNamespace(house=house, config=house.config, clock=None, tell=lambda *_: None)
     monkeypatch.setattr(serving, "Watchman", lambda *_: Beside("watchman"))
     monkeypatch.setattr(serving, "Finisher", lambda *_: Beside("finisher"))
-    monkeypatch.setattr(serving, "create_server", lambda *_, **__: pages)
+    monkeypatch.setattr(serving, "create_server", pages)
     monkeypatch.setattr(serving, "_warm_up", lambda *_: None)
     monkeypatch.setattr(serving.signal, "signal", lambda *_: None)
     serving.web(desk, listen="127.0.0.1:0")
