@@ -45,6 +45,8 @@ LEASE = timedelta(minutes=15)
 _DISK_LOOK = 1.0
 #: How old, in seconds, a reading of `changes` may be.
 FRESH = 0.025
+#: Looks around one after the other, while each had to wait.
+_LOOKS = 3
 #: How often, in seconds, what was written down of departures is looked at: the pages carry most of it out before.
 _DEPARTURES_LOOK = 0.04
 
@@ -180,16 +182,22 @@ class Sender:
         return None
 
     def look_around(self) -> None:
-        """Hear of every leave, suppression, scope change and stop, unless that was done a moment ago."""
-        ticks = self.ticks()
-        if ticks - self._read_at < FRESH:
-            return
+        """Hear of every leave, suppression, scope change and stop, unless that was done a moment ago.
+
+        Once more after a look that had to wait for the database; but not for ever, where that takes long each time.
+        """
+        for _ in range(_LOOKS):
+            if self.ticks() - self._read_at < FRESH:
+                return
+            self._look()
+
+    def _look(self) -> None:
         self._departures.carry_out()
         self._read_at = self.ticks()
         changes = site.current(site.Counter.CHANGES)
         self.date = format_date(self.clock().astimezone(self.house.zone))
         for batch in self._batches:
-            if not batch.is_in_time or not batch.is_ours(ticks):
+            if not batch.is_in_time or not batch.is_ours(self.ticks()):
                 batch.stop()
             elif not batch.is_checked(changes):
                 self._check_again(batch, changes)

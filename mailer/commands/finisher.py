@@ -30,7 +30,7 @@ class Finisher:
         Thread(target=self.run, name="finisher", daemon=True).start()
 
     def stop(self) -> None:
-        """End when what waits now is done; whatever is not, whoever sends finds in the file."""
+        """End when what waits now is done; if the process ends before, whoever sends finds the rest in the file."""
         end(left_behind(self.house))
 
     def run(self) -> None:

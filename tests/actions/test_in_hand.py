@@ -11,7 +11,9 @@ from datetime import timedelta
 import pytest
 
 from mailer.actions import hand_over
+from mailer.actions import in_hand as in_hand_module
 from mailer.actions.being_sent import BeingSent
+from mailer.actions.carry_out import carry_out
 from mailer.actions.hand_over import Sender, SendingRefused
 from mailer.actions.recover import recover
 from mailer.actions.replay_departures import DeparturesUnreadable
@@ -455,6 +457,38 @@ def test_who_clicks_while_a_look_waits_for_the_lock_gets_no_letter(
     while not clicked:
         clock[0] += 0.05
         in_hand.look_around()
+    assert last not in batch.waiting
+
+
+def test_who_leaves_while_the_sender_waits_to_check_another_letter_gets_no_letter(
+    office: Office, in_hand: Sender, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reading of `changes` is as old as it took to act on it."""
+    (batch,) = in_hand._batches
+    first, last = batch.waiting[0], batch.waiting[3]
+    waited: list[float] = []
+
+    def leaves(claimed: Claimed) -> None:
+        act = Departure(claimed.copy, Act.LEAVE, claimed.handle, office.now, Channel.PAGE)
+        with writing():
+            carry_out(office.house, act, office.now)
+
+    @contextmanager
+    def locked(patience: float | None = None) -> Iterator[None]:
+        """Somebody else writes for two seconds: the page of another who leaves."""
+        if not waited:
+            waited.append(clock[0])
+            leaves(last)
+            clock[0] += 2.0
+        with writing(patience):
+            yield
+
+    in_hand.look_around()
+    leaves(first)
+    monkeypatch.setattr(in_hand_module, "writing", locked)
+    clock[0] += 0.03
+    in_hand.look_around()
+    assert waited
     assert last not in batch.waiting
 
 

@@ -15,6 +15,7 @@ from django.test import Client
 
 from mailer.actions import leave as leave_story
 from mailer.actions import write_down
+from mailer.actions.face_restore import may_send
 from mailer.actions.finish_leaving import left_behind
 from mailer.actions.replay_departures import departures_waiting, replay_departures
 from mailer.commands.finisher import Finisher
@@ -198,8 +199,14 @@ def test_only_a_click_whose_line_is_enough_does_not_wait_for_a_busy_sender(
     assert waited == [0.01 if body and connection.vendor == "sqlite" else waits]
 
 
+@pytest.fixture
+def faced(office: Office) -> None:
+    """A worker knew this database before anything was sent."""
+    assert may_send(office.house, office.now) is None
+
+
 def test_a_click_that_finds_somebody_writing_is_carried_out_beside_the_pages(
-    client: Client, office: Office, house: House, ann: Member, path: str
+    client: Client, office: Office, house: House, faced: None, ann: Member, path: str
 ) -> None:
     finisher = Finisher(house, lambda: office.now)
     beside = Thread(target=finisher.run)
