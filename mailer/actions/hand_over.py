@@ -192,8 +192,9 @@ class Sender:
             self._look()
 
     def _look(self) -> None:
-        self._departures.carry_out()
+        # Whatever waits from here on makes what was heard before as old as that.
         self._read_at = self.ticks()
+        self._departures.carry_out()
         changes = site.current(site.Counter.CHANGES)
         self.date = format_date(self.clock().astimezone(self.house.zone))
         for batch in self._batches:

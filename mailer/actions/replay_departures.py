@@ -25,8 +25,6 @@ _LOG = logging.getLogger("mailer.leaving")
 _AT_ONCE = 10
 #: After so many times as long as usual a sender's look is late.
 _LATE = 1.5
-#: Looks one after the other while each had to wait: others who leave must not keep everybody from their letters.
-_LOOKS = 3
 #: Octets that may be read again after a start, so that the position is not written for every line.
 _UNNOTED = 1 << 16
 
@@ -81,15 +79,12 @@ class SecondLook:
     _was_busy: bool = False
 
     def carry_out(self) -> None:
-        """Take off whoever left while the database was away, or busy (U13); once more after a look that had to wait."""
-        for _ in range(_LOOKS):
-            since = self.ticks() - self._looked_at
-            if since < self.every:
-                return
-            self._look(is_late=since > _LATE * self.every)
-
-    def _look(self, *, is_late: bool) -> None:
-        self._looked_at = self.ticks()
+        """Take off whoever left while the database was away, or busy (U13)."""
+        now = self.ticks()
+        since = now - self._looked_at
+        if since < self.every:
+            return
+        self._looked_at, is_late = now, since > _LATE * self.every
         last, self._waiting = self._waiting, departures_waiting(self.house)
         before = self._waiting if is_late else last
         ready = {name: min(size, before[name]) for name, size in self._waiting.items() if name in before}

@@ -16,9 +16,7 @@ _PAUSE_SECONDS = 0.001
 _WRITER = threading.Lock()
 #: Rows of one INSERT: SQLite takes some thousands of values in a statement.
 _ROWS_AT_ONCE = 500
-
-
-#: PostgreSQL's word for it, by appendix A of its manual.
+#: PostgreSQL's word for a lock that was waited for too long (appendix A of its manual).
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
@@ -41,8 +39,8 @@ class Table(models.Model):
 def writing(patience: float | None = None) -> Iterator[None]:
     """One write transaction, taken at once; a nested one joins the outer.
 
-    `patience` is how many seconds at most a lock is waited for; then it raises Busy. With
-    0 SQLite's one lock is not waited for at all, and PostgreSQL's, which are of rows, as if it were not given.
+    `patience` is how many seconds at most a lock is waited for; then it raises Busy. With 0 SQLite's one lock is
+    not waited for at all, and PostgreSQL's, which are of rows, as if it were not given.
 
     SQLite's own busy handler backs off in steps of up to 100 ms, so that a page waits 300 ms behind a busy sender.
     Asking again every millisecond gets the lock as soon as it is free (performance notes; design.md section 2). Of the

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mailer.house import House
+from mailer.models import Member
 from mailer.transport.journal import Journal
 from tests.actions.comes_back import GWEN, HAL
 from tests.actions.office import Office
@@ -25,3 +26,12 @@ def sent(office: Office) -> Office:
     office.begun(anne())
     office.send_all()
     return office
+
+
+@pytest.fixture
+def ann(office: Office) -> Member:
+    """Ann reads the chair's newsletter, and has the newest one."""
+    ann = join(office.house, "Ann Smith", "ann@example.org", consents=[stream(office.house)])
+    office.begun(anne())
+    office.send_all()
+    return ann

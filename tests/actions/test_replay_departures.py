@@ -27,17 +27,9 @@ from mailer.models import CarriedOut, ConsentEntry, Event, Member, ReadTo, Subsc
 from mailer.models.base import Busy, writing
 from mailer.models.outbox import unsigned
 from tests.actions.office import Office, copy_to, leave_token
-from tests.world import anne, consent, join, stream
+from tests.world import consent, stream
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def ann(office: Office) -> Member:
-    ann = join(office.house, "Ann Smith", "ann@example.org", consents=[stream(office.house)])
-    office.begun(anne())
-    office.send_all()
-    return ann
 
 
 @pytest.fixture

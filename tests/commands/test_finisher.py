@@ -19,21 +19,12 @@ from mailer.house import House
 from mailer.models import CarriedOut, Counter, Member, ReadTo, Subscription
 from mailer.models.changes import begin_change
 from mailer.models.outbox import unsigned
-from tests.actions.conftest import office
+from tests.actions.conftest import ann, office
 from tests.actions.office import Office, copy_to
-from tests.world import anne, join, stream
 
-__all__ = ["office"]
+__all__ = ["ann", "office"]
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def ann(office: Office) -> Member:
-    ann = join(office.house, "Ann Smith", "ann@example.org", consents=[stream(office.house)])
-    office.begun(anne())
-    office.send_all()
-    return ann
 
 
 @pytest.fixture

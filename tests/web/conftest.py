@@ -8,11 +8,11 @@ import pytest
 from django.test import Client
 
 from tests.actions.comes_back import caught
-from tests.actions.conftest import office, sent
+from tests.actions.conftest import ann, office, sent
 from tests.actions.office import Office, decoded, leave_token
 from tests.browser import launched
 
-__all__ = ["office", "sent"]
+__all__ = ["ann", "office", "sent"]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.actions.office import Office
 from tests.browser import CHROMIUM, flaws
 from tests.needs import needs
 from tests.web.conftest import leave_path
-from tests.world import NOW, anne, join, stream
+from tests.world import NOW
 
 pytestmark = [pytest.mark.browser, needs("chromium", CHROMIUM), pytest.mark.django_db(transaction=True)]
 
@@ -20,14 +20,6 @@ pytestmark = [pytest.mark.browser, needs("chromium", CHROMIUM), pytest.mark.djan
 def visit(chromium: Any, server: Any, **options: Any) -> AbstractContextManager[Any]:
     """A page of the site; Chromium itself notes that one answered 404."""
     return browser.visit(chromium, server.url, noise=("status of 404",), **options)
-
-
-@pytest.fixture
-def ann(office: Office) -> Member:
-    ann = join(office.house, "Ann Smith", "ann@example.org", consents=[stream(office.house)])
-    office.begun(anne())
-    office.send_all()
-    return ann
 
 
 def state_of(member: Member) -> str:
