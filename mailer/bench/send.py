@@ -262,17 +262,17 @@ def _delay(what: str, seconds: float, must: str, aim: str) -> Row:
     return Row(what, "s", seconds, must=must, aim=aim)
 
 
-def _postgres(tools: Tools, folder: Path, members: int, plain: Sequence[float], rows: list[Row]) -> None:
-    """The same on PostgreSQL, by one worker and by three."""
+def _postgres(tools: Tools, folder: Path, members: int, alone: Sequence[float], rows: list[Row]) -> None:
+    """The same on PostgreSQL, by one worker, by three, and as people run it; `alone` is one worker on SQLite."""
     server = os.environ[DATABASE]
     with fresh_database(server) as database, bench(tools, members, database=database) as ours:
-        rates = [(ours.send().taken.rate, ours.send(workers=3).taken.rate) for _ in plain]
-    one = [Round(first, rate) for (first, _), rate in zip(rates, plain, strict=True)]
-    three = [Round(second, first) for first, second in rates]
+        rates = [tuple(ours.send(workers).taken.rate for workers in (1, 3, 0)) for _ in alone]
+    one = [Round(first, rate) for (first, _, _), rate in zip(rates, alone, strict=True)]
+    three = [Round(second, first) for first, second, _ in rates]
     rows.append(compared("PostgreSQL, one worker", "letters/s", "SQLite, one worker", one, aim="0.5x"))
     rows.append(compared("PostgreSQL, three workers", "letters/s", "one worker", three, must="1.0x"))
     with fresh_database(server) as database:
-        _deployed(tools, folder, members, [first for first, _ in rates], rows, database)
+        _deployed(tools, folder, members, [usual for _, _, usual in rates], rows, database)
 
 
 def _await(sink: Sink, letters: int) -> Taken:
