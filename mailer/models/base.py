@@ -120,6 +120,17 @@ def first_row(sql: str, params: Sequence[Any] = ()) -> Any:
         return cursor.fetchone()
 
 
+def looked_up(table: str, alias: str, where: str) -> str:
+    """A join that looks up by an index what belongs to each row before it, whatever the database counted, and when.
+
+    Told by old counts that there is next to nothing, PostgreSQL compares each row with each other; told by new ones
+    that there is much, it reads all of a table for a few rows of it. `OFFSET 0` is where it must not look through.
+    """
+    if connection.vendor == "postgresql":
+        return f"CROSS JOIN LATERAL (SELECT {alias}.* FROM {table} {alias} WHERE {where} OFFSET 0) {alias}"  # noqa: S608
+    return f"CROSS JOIN {table} {alias} ON {where}"
+
+
 def insert(model: type[models.Model], rows: Sequence[Mapping[str, object]]) -> list[int]:
     """Add rows that all name the same fields, which must be all that the table wants; their ids, in this order.
 

@@ -1,7 +1,7 @@
 """What goes over the wire, who rides on it, and the one-off letters beside it."""
 
 from django.db import models
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from mailer.core.audience import Reason
 from mailer.core.delivery import COPY, CopyState, Outcome
@@ -101,11 +101,8 @@ class Delivery(Table):
         indexes = (models.Index(fields=("copy",), name="delivery_by_copy"),)
 
 
-def arrived() -> QuerySet[Delivery]:
-    """Deliveries that prove that a letter once arrived, so that the member's next one is not a first letter."""
-    states = (CopyState.ACCEPTED, CopyState.COMPLAINED)
-    rows: QuerySet[Delivery] = Delivery.unscoped.filter(outcome=Outcome.CARRIED, copy__state__in=states)
-    return rows
+#: Copies in these states prove that a letter once arrived, so that the member's next one is not a first letter.
+ARRIVED = (CopyState.ACCEPTED, CopyState.COMPLAINED)
 
 
 class Notice(Outgoing):

@@ -5,8 +5,9 @@ from datetime import date
 
 from django.db.models import Q
 
+from mailer.core.delivery import Outcome
 from mailer.models.consent import ConsentEntry, ConsentEvidence, Subscription, Suppression, SuppressionKind
-from mailer.models.copy import arrived
+from mailer.models.copy import ARRIVED, Delivery
 from mailer.models.ledger import last_seal
 from mailer.models.member import Member, living
 from mailer.models.site import Site
@@ -40,7 +41,8 @@ def lines_of(subject: str) -> Iterator[tuple[ConsentEntry, ConsentEvidence | Non
 
 def has_had_a_letter(member: Member) -> bool:
     """Whether any letter ever arrived: the first one tells that one may object at any time (P10)."""
-    return arrived().filter(member=member).exists()
+    carried = Delivery.unscoped.filter(member=member, outcome=Outcome.CARRIED)
+    return bool(carried.filter(copy__state__in=ARRIVED).exists())
 
 
 def kept_head() -> str:

@@ -9,12 +9,13 @@ from django.db.models import Exists, OuterRef, QuerySet
 from mailer.core.audience import AllowList, Rule
 from mailer.core.delivery import OPEN, CopyState, Outcome
 from mailer.models.audience import among, decided, within
+from mailer.models.base import looked_up
 from mailer.models.copy import Copy, Delivery
 from mailer.models.outbox import move
 
 #: Why a delivery is withdrawn whose member is no longer a candidate at all.
 NOT_IN_REGION = "region"
-_DOUBTFUL = f"""SELECT d.id FROM mailer_delivery d JOIN mailer_copy c ON c.id = d.copy_id
+_DOUBTFUL = f"""SELECT d.id FROM mailer_delivery d {{copies}}
     WHERE d.mailing_id = %s AND d.member_id > %s AND d.member_id <= %s AND d.outcome = '{Outcome.CARRIED}'
         AND c.state IN ({", ".join(f"'{state}'" for state in OPEN)})
         AND (c.mailbox_id IS NULL OR (d.member_id, c.mailbox_id) NOT IN (
@@ -52,7 +53,8 @@ def doubtful(
     """
     judged = decided(rule, today, allow_list, within(after, until))
     with connection.cursor() as cursor:
-        cursor.execute(_DOUBTFUL.format(decided=judged.sql), (mailing_id, after, until, *judged.params))
+        copies = looked_up("mailer_copy", "c", "c.id = d.copy_id")
+        cursor.execute(_DOUBTFUL.format(copies=copies, decided=judged.sql), (mailing_id, after, until, *judged.params))
         return [row[0] for row in cursor.fetchall()]
 
 

@@ -10,6 +10,7 @@ from django.db import connection
 from mailer.core.audience import AllowList, Rule
 from mailer.core.delivery import CopyState
 from mailer.models import Copy, Notice, audience, preparing, recheck
+from mailer.models.base import looked_up
 from tests.world import NOW, TODAY, Draw
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +44,10 @@ _JUDGED = audience.decided(_RULE, TODAY, AllowList(frozenset({"example.org"})), 
 #: What is asked of each range of members. Only what is the session's own, or was just worked out, is read whole.
 _OF_A_RANGE: dict[str, tuple[str, tuple[Any, ...]]] = {
     "who may have it": (_JUDGED.sql, _JUDGED.params),
-    "who may still have it": (recheck._DOUBTFUL.format(decided=_JUDGED.sql), (1, 0, 1000, *_JUDGED.params)),
+    "who may still have it": (
+        recheck._DOUBTFUL.format(copies=looked_up("mailer_copy", "c", "c.id = d.copy_id"), decided=_JUDGED.sql),
+        (1, 0, 1000, *_JUDGED.params),
+    ),
     "copies": (preparing._COPIES, (1,)),
     "deliveries": (preparing._DELIVERIES, (1, 1)),
     "deliveries that move": (preparing._CHANGED_COPIES.format(ids="%s"), (1, 1)),

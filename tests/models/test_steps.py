@@ -13,10 +13,11 @@ from django.db import connection
 from mailer.actions.keep_time import keep_time
 from mailer.actions.show_state import public_state
 from mailer.bench import members
+from mailer.core.audience import Rule
 from mailer.core.mailing import MailingState
 from mailer.core.reply import Reply
 from mailer.house import House
-from mailer.models import Copy, Mailing, outbox, preparing, recheck, steering
+from mailer.models import Copy, Delivery, Mailing, outbox, preparing, recheck, steering
 from mailer.models.base import writing
 from mailer.worker import chance
 from tests.models.rows import copy_row, mailing_row
@@ -50,7 +51,12 @@ def copies(mailing: Mailing, state: str, count: int) -> None:
 def believe_in_an_empty_table(house: House) -> None:
     """The worst that PostgreSQL may have counted: a table that has pages and nothing in it."""
     copies(mailing_row(house), "accepted", 1000)
+    Delivery.unscoped.all().delete()
     Copy.unscoped.all().delete()
+    count_tables()
+
+
+def count_tables() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE mailer_copy")
         cursor.execute("ANALYZE mailer_delivery")
@@ -169,6 +175,52 @@ def wait_for_earlier_readers() -> None:
     while connection.vendor == "postgresql" and others_read():
         assert time.monotonic() < deadline, "somebody reads for a minute"
         time.sleep(0.05)
+
+
+def counted_when_all_had_gone(house: House, rule: Rule) -> None:
+    """What PostgreSQL believes on the day of the next newsletter: of all copies there are none waits."""
+    for _ in range(3):
+        efforts_of_a_mailing(house, rule, _MANY)
+    count_tables()
+
+
+_FEW, _MANY = 250, 2000
+_COUNTED: dict[str, Callable[[House, Rule], None]] = {
+    "never": lambda _house, _rule: None,
+    "when it was emptied": lambda house, _: believe_in_an_empty_table(house),
+    "when all had gone": counted_when_all_had_gone,
+}
+
+
+@pytest.mark.parametrize("counted", _COUNTED)
+def test_a_letter_costs_no_more_the_more_there_are_in_its_mailing(house: House, counted: str) -> None:
+    """From the first draft to the answer: whatever the database counted, and when."""
+    rule = members.fill(_MANY, at=NOW).rule
+    few = efforts_of_a_mailing(house, rule, _FEW)
+    _COUNTED[counted](house, rule)
+    many = efforts_of_a_mailing(house, rule, _MANY)
+    # Of a table that fits a page or two all may be read, which counts for nothing where it is few.
+    most = {what: max(effort, _FEW) * (_MANY // _FEW) * _TWO_MAILINGS for what, effort in few.items()}
+    assert not {what: (few[what], many[what]) for what in few if many[what] > most[what]}
+
+
+def efforts_of_a_mailing(house: House, rule: Rule, people: int) -> dict[str, int]:
+    """What each step of a mailing to so many takes."""
+    mailing = mailing_row(house, MailingState.SENDING)
+    draft = effort(lambda: preparing.draft(mailing.pk, rule, TODAY, None, chance.handle, 0, people))
+    with writing():
+        make = effort(lambda: preparing.make_deliveries(mailing.pk))
+    check = effort(lambda: recheck.doubtful(mailing.pk, rule, TODAY, None, 0, people))
+    with writing():
+        claimed: list[tuple[int, list[int]]] = []
+        lease = timedelta(minutes=15)
+        claim = effort(lambda: claimed.append(outbox.claim(mailing.pk, "w1", now=NOW, lease=lease, most=people)))
+    ((number, ids),) = claimed
+    hold = effort(lambda: outbox.held_by(number))
+    with writing():
+        answers = [(copy, NOW, Reply(250, "2.0.0", "Kept")) for copy in ids]
+        mark = effort(lambda: outbox.mark_accepted(answers, "w1"))
+    return {"draft": draft, "make": make, "check": check, "claim": claim, "hold": hold, "mark": mark}
 
 
 def hand_over(mailing: Mailing, letters: int) -> int:
