@@ -309,7 +309,7 @@ class MailingBatch(Batch):
         house, mailing, ids = self.sender.house, self.mailing, list(copies)
         rule = rule_now(house, mailing, now)
         # Not the whole claim: a letter that was handed over is not taken back, though its answer is not written yet.
-        riding = recheck.carried_by_claim(self.number).filter(copy__in=ids)
+        riding = recheck.carried_by_claim(self.number, ids)
         recheck.withdraw_those_out(riding, rule, house.today(now), house.allow_list)
         preparing.follow_moves(mailing.pk, lambda: signed(self.sender.draw()), ids)
 

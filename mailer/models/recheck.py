@@ -31,11 +31,14 @@ def carried_of(mailing_id: int) -> QuerySet[Delivery]:
     return rows
 
 
-def carried_by_claim(claim_number: int) -> QuerySet[Delivery]:
-    """Deliveries that ride on the copies in a worker's hands."""
-    rows: QuerySet[Delivery] = Delivery.unscoped.filter(
-        outcome=Outcome.CARRIED, copy__claim=claim_number, copy__state=CopyState.CLAIMED
-    )
+def carried_by_claim(claim_number: int, copy_ids: Iterable[int]) -> QuerySet[Delivery]:
+    """Deliveries that ride on those of these copies which a worker has in its hands by this claim.
+
+    Asked table by table, and by ids: what PostgreSQL counted last may have it read all deliveries of the mailing.
+    """
+    copies = Copy.unscoped.filter(pk__in=list(copy_ids)).values_list("pk", "claim", "state")
+    held = [pk for pk, claim, state in copies if claim == claim_number and state == CopyState.CLAIMED]
+    rows: QuerySet[Delivery] = Delivery.unscoped.filter(outcome=Outcome.CARRIED, copy__in=held)
     return rows
 
 

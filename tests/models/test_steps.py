@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 
 from mailer.actions.keep_time import keep_time
 from mailer.actions.show_state import public_state
@@ -95,11 +96,20 @@ def others_read() -> bool:
         return cursor.fetchone() is not None
 
 
+def believe_that_all_had_gone(house: House) -> None:
+    """What it believes on the day of the next newsletter."""
+    copies(mailing_row(house), "accepted", 5000)
+    count_tables()
+
+
+@pytest.mark.parametrize("believe", [believe_in_an_empty_table, believe_that_all_had_gone])
 @pytest.mark.parametrize("left", ["deferred", "held", "claimed", "queued"])
 @pytest.mark.parametrize("what", _ASKED)
-def test_a_question_of_every_second_does_not_grow_with_the_mailing(house: House, what: str, left: str) -> None:
+def test_a_question_of_every_second_does_not_grow_with_the_mailing(
+    house: House, what: str, left: str, believe: Callable[[House], None]
+) -> None:
     efforts = []
-    believe_in_an_empty_table(house)
+    believe(house)
     for letters in (100, 5000):
         mailing = mailing_row(house, MailingState.SENDING)
         copies(mailing, "accepted", letters)
@@ -110,6 +120,7 @@ def test_a_question_of_every_second_does_not_grow_with_the_mailing(house: House,
         efforts.append(effort(lambda mailing=mailing: _ASKED[what](house, mailing.pk)))
     few, many = efforts
     assert many <= few * _TWO_MAILINGS, f"{few} became {many}"
+    assert connection.vendor == "sqlite" or many < 1000, "all copies are read, of few as of many"
 
 
 def test_to_write_answers_down_does_not_grow_with_what_was_claimed_before(house: House) -> None:
@@ -139,7 +150,8 @@ def test_to_look_for_lost_claims_does_not_grow_with_what_was_claimed_before(hous
     copies(mailing, "queued", 12_020)
     efforts = []
     for letters in (20, 12_000):
-        hand_over(mailing, letters)
+        # SQLite counts nothing unless it is told to.
+        hand_over(mailing, letters, meanwhile=count_tables if connection.vendor == "postgresql" else None)
         wait_for_earlier_readers()
         for _ in range(2):  # the first forgets
             with writing():
@@ -161,12 +173,16 @@ def test_to_check_letters_again_does_not_grow_with_their_mailing(house: House) -
             preparing.make_deliveries(mailing.pk)
             number, ids = outbox.claim(mailing.pk, "w1", now=NOW, lease=timedelta(minutes=15), most=50)
         with writing():
-            riding = recheck.carried_by_claim(number).filter(copy__in=ids[:2])
-            leave = effort(lambda riding=riding: recheck.withdraw_those_out(riding, filled.rule, TODAY, None))
+            leave = effort(lambda n=number, two=ids[:2]: withdraw(recheck.carried_by_claim(n, two), filled.rule))
             move = effort(lambda m=mailing.pk, two=ids[:2]: preparing.follow_moves(m, chance.handle, two))
         efforts.append((leave, move))
     for few, many in zip(*efforts, strict=True):
         assert 0 < many <= few * _TWO_MAILINGS, f"{few} became {many}"
+
+
+def withdraw(riding: QuerySet[Delivery], rule: Rule) -> None:
+    """Those of them who may not be written to any more: nobody."""
+    assert not recheck.withdraw_those_out(riding, rule, TODAY, None)
 
 
 def wait_for_earlier_readers() -> None:
@@ -223,10 +239,12 @@ def efforts_of_a_mailing(house: House, rule: Rule, people: int) -> dict[str, int
     return {"draft": draft, "make": make, "check": check, "claim": claim, "hold": hold, "mark": mark}
 
 
-def hand_over(mailing: Mailing, letters: int) -> int:
+def hand_over(mailing: Mailing, letters: int, meanwhile: Callable[[], None] | None = None) -> int:
     """Claim so many, and write down that they were taken: what the latter costs."""
     with writing():
         _, ids = outbox.claim(mailing.pk, "w1", now=NOW, lease=timedelta(minutes=15), most=letters)
+    if meanwhile:
+        meanwhile()
     answers = [(copy, NOW, Reply(250, "2.0.0", "Kept")) for copy in ids]
     with writing():
         return effort(lambda: outbox.mark_accepted(answers, "w1"))
