@@ -87,7 +87,7 @@ def _put_right(number: int, deliveries: Sequence[int], whom: Whom, draw: Draw) -
         with writing():
             if not may_start(number):
                 return False
-            carried = recheck.carried_of(number).filter(pk__in=chunk)
-            preparing.follow_moves(number, draw, set(carried.values_list("copy", flat=True)))
-            recheck.withdraw_those_out(carried, whom.rule, whom.today, whom.allow_list)
+            preparing.follow_moves(number, draw, {rider.copy for rider in recheck.carried_of(number, chunk)})
+            # Asked again: some ride on another copy now.
+            recheck.withdraw_those_out(recheck.carried_of(number, chunk), whom.rule, whom.today, whom.allow_list)
     return True

@@ -1,10 +1,11 @@
 """The last moment: who among the carried may still be written to (design.md section 3; standards P8, L8)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 
 from mailer.core.audience import AllowList, Rule
 from mailer.core.delivery import OPEN, CopyState, Outcome
@@ -15,36 +16,57 @@ from mailer.models.outbox import move
 
 #: Why a delivery is withdrawn whose member is no longer a candidate at all.
 NOT_IN_REGION = "region"
+_OUT = (Outcome.EXCLUDED, NOT_IN_REGION)
+_CARRIED, _OPEN = Outcome.CARRIED, ", ".join(f"'{state}'" for state in OPEN)
+_ERASED = f"""SELECT d.id FROM mailer_delivery d {{copies}}
+    WHERE d.mailing_id = %s AND d.member_id IS NULL AND d.outcome = '{_CARRIED}' AND c.state IN ({_OPEN})"""  # noqa: S608
 _DOUBTFUL = f"""SELECT d.id FROM mailer_delivery d {{copies}}
     WHERE d.mailing_id = %s AND d.member_id > %s AND d.member_id <= %s AND d.outcome = '{Outcome.CARRIED}'
-        AND c.state IN ({", ".join(f"'{state}'" for state in OPEN)})
+        AND c.state IN ({_OPEN})
         AND (c.mailbox_id IS NULL OR (d.member_id, c.mailbox_id) NOT IN (
             SELECT member_id, mailbox_id FROM ({{decided}}) AS decided
             WHERE outcome = '{Outcome.CARRIED}'))"""  # noqa: S608 - words of our own
 
 
-def carried_of(mailing_id: int) -> QuerySet[Delivery]:
-    """Deliveries of a mailing that ride on a copy which has not been handed over."""
-    rows: QuerySet[Delivery] = Delivery.unscoped.filter(
-        mailing=mailing_id, outcome=Outcome.CARRIED, copy__state__in=OPEN
-    )
-    return rows
+class Rider(NamedTuple):
+    """A delivery that rides on a copy, and its member, None if erased."""
+
+    delivery: int
+    member: int | None
+    copy: int
 
 
-def carried_by_claim(claim_number: int, copy_ids: Iterable[int]) -> QuerySet[Delivery]:
-    """Deliveries that ride on those of these copies which a worker has in its hands by this claim.
+def carried_of(mailing_id: int, delivery_ids: Iterable[int]) -> list[Rider]:
+    """Those of these deliveries of a mailing that ride on a copy which has not been handed over.
 
-    Asked table by table, and by ids: what PostgreSQL counted last may have it read all deliveries of the mailing.
+    This and what follows are asked table by table, and by ids: what PostgreSQL counted last may have it read all
+    deliveries, or compare them with each other.
     """
+    rows = Delivery.unscoped.filter(pk__in=list(delivery_ids))
+    riding = rows.values_list("pk", "member", "copy", "mailing", "outcome")
+    carried = [Rider(*each) for *each, mailing, outcome in riding if (mailing, outcome) == (mailing_id, _CARRIED)]
+    copies = Copy.unscoped.filter(pk__in={rider.copy for rider in carried}).values_list("pk", "state")
+    waiting = {pk for pk, state in copies if state in OPEN}
+    return [rider for rider in carried if rider.copy in waiting]
+
+
+def carried_by_claim(claim_number: int, copy_ids: Iterable[int]) -> list[Rider]:
+    """Deliveries that ride on those of these copies which a worker has in its hands by this claim."""
     copies = Copy.unscoped.filter(pk__in=list(copy_ids)).values_list("pk", "claim", "state")
     held = [pk for pk, claim, state in copies if claim == claim_number and state == CopyState.CLAIMED]
-    rows: QuerySet[Delivery] = Delivery.unscoped.filter(outcome=Outcome.CARRIED, copy__in=held)
+    return [Rider(*each) for each in _riding_on(held).values_list("pk", "member", "copy")]
+
+
+def _riding_on(copies: Sequence[int]) -> QuerySet[Delivery]:
+    rows: QuerySet[Delivery] = Delivery.unscoped.filter(copy__in=copies, outcome=_CARRIED)
     return rows
 
 
 def of_the_erased(mailing_id: int) -> list[int]:
     """The carried deliveries of a mailing whose member was erased."""
-    return list(carried_of(mailing_id).filter(member=None).values_list("pk", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(_ERASED.format(copies=looked_up("mailer_copy", "c", "c.id = d.copy_id")), (mailing_id,))
+        return [row[0] for row in cursor.fetchall()]
 
 
 def doubtful(
@@ -61,21 +83,18 @@ def doubtful(
         return [row[0] for row in cursor.fetchall()]
 
 
-def withdraw_those_out(
-    deliveries: QuerySet[Delivery], rule: Rule, today: date, allow_list: AllowList | None
-) -> set[int]:
+def withdraw_those_out(riders: Sequence[Rider], rule: Rule, today: date, allow_list: AllowList | None) -> set[int]:
     """Withdraw every delivery whose member the rule no longer lets in, with the reason; the ids of copies touched.
 
     Who has no mailbox any more is listed for printing instead; a member who was erased is out. A copy that nobody
     rides on any more is withdrawn with the last of them. Call it inside `writing()`, with at most a thousand.
     """
-    rows = list(deliveries.values_list("pk", "member", "copy"))
-    judged = decided(rule, today, allow_list, among({member for _, member, _ in rows if member is not None}))
+    judged = decided(rule, today, allow_list, among({each.member for each in riders if each.member is not None}))
     today_says = {says.member_id: (says.outcome, says.reason) for says in judged.rows()}
     touched: set[int] = set()
     changes: dict[tuple[Outcome, str], list[int]] = {}
-    for delivery, member, copy in rows:
-        says, reason = today_says.get(member, (Outcome.EXCLUDED, NOT_IN_REGION))
+    for delivery, member, copy in riders:
+        says, reason = today_says.get(member, _OUT) if member is not None else _OUT
         if says == Outcome.CARRIED:
             continue
         becomes = Outcome.UNMAILABLE if says == Outcome.UNMAILABLE else Outcome.WITHDRAWN
@@ -89,9 +108,9 @@ def withdraw_those_out(
 
 def withdraw_empty(copies: Iterable[int]) -> int:
     """Withdraw those of the copies on which nobody rides any more; call it inside `writing()`."""
-    ids = list(copies)
+    ids = set(copies)
     if connection.features.has_select_for_update:
         # Whoever lets somebody join a copy holds it; only a statement begun after that sees who joined.
         list(Copy.unscoped.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))
-    riders = Delivery.unscoped.filter(copy=OuterRef("pk"), outcome=Outcome.CARRIED)
-    return move(Copy.unscoped.filter(~Exists(riders), pk__in=ids), CopyState.WITHDRAWN)
+    empty = ids.difference(_riding_on(list(ids)).values_list("copy", flat=True))
+    return move(Copy.unscoped.filter(pk__in=empty), CopyState.WITHDRAWN) if empty else 0

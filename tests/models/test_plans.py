@@ -17,7 +17,6 @@ pytestmark = pytest.mark.django_db
 _QUESTIONS: dict[str, Callable[[], Any]] = {
     "queue": lambda: Copy.unscoped.filter(mailing=1, state=CopyState.QUEUED).order_by("position")[:50],
     "held": lambda: Copy.unscoped.filter(claim=5, state=CopyState.CLAIMED, mailbox__isnull=False).order_by("position"),
-    "riders": lambda: recheck.carried_by_claim(5, [1]),
     "due": lambda: Copy.unscoped.filter(state__in=("deferred", "held"), next_attempt_at__lte=NOW),
     "lapsed": lambda: Copy.unscoped.filter(state=CopyState.CLAIMED, claimed_until__lt=NOW - timedelta(hours=1)),
     "notices": lambda: Notice.unscoped.filter(state=CopyState.QUEUED).order_by("pk")[:20],
