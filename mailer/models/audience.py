@@ -14,8 +14,8 @@ from django.db.models import BooleanField, ExpressionWrapper, OuterRef, Q, Query
 
 from mailer.core.audience import AllowList, Reason, Rule, Standing, SubscriptionState
 from mailer.core.delivery import GOT, Outcome
-from mailer.models.base import looked_up
 from mailer.models.consent import Suppression, SuppressionKind
+from mailer.models.copy import THEIR_COPIES
 from mailer.models.member import Deliverability, Member
 
 #: Stands for "left" where the lowest stream is looked for: higher than the number of any stream.
@@ -164,8 +164,7 @@ def _having_got(mailing: int | None) -> Part:
     states = _values(map(str, GOT))
     return Part(
         # No EXISTS: PostgreSQL would turn it into a join, and read that whole mailing for every range of this one.
-        f"1 = (SELECT 1 FROM mailer_delivery d {looked_up('mailer_copy', 'c', 'c.id = d.copy_id')}"  # noqa: S608
-        " WHERE d.mailing_id = %s"
+        f"1 = (SELECT 1 FROM mailer_delivery d {THEIR_COPIES} WHERE d.mailing_id = %s"  # noqa: S608 - our own words
         f" AND d.member_id = m.id AND d.outcome = '{Outcome.CARRIED}' AND c.state IN {states.sql})",
         (mailing, *states.params),
     )

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -118,6 +118,11 @@ def first_row(sql: str, params: Sequence[Any] = ()) -> Any:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return cursor.fetchone()
+
+
+def quoted(words: Iterable[str]) -> str:
+    """Words of our own as a list in SQL."""
+    return ", ".join(f"'{word}'" for word in words)
 
 
 def looked_up(table: str, alias: str, where: str) -> str:

@@ -5,7 +5,7 @@ from django.db.models import Q
 
 from mailer.core.audience import Reason
 from mailer.core.delivery import COPY, CopyState, Outcome
-from mailer.models.base import Table, one_of
+from mailer.models.base import Table, looked_up, one_of
 from mailer.models.mailing import Mailing
 from mailer.models.member import Mailbox, Member
 from mailer.models.region import Stream
@@ -101,6 +101,8 @@ class Delivery(Table):
         indexes = (models.Index(fields=("copy",), name="delivery_by_copy"),)
 
 
+#: Joins deliveries `d` with the copies `c` that they ride on.
+THEIR_COPIES = looked_up("mailer_copy", "c", "c.id = d.copy_id")
 #: Copies in these states prove that a letter once arrived, so that the member's next one is not a first letter.
 ARRIVED = (CopyState.ACCEPTED, CopyState.COMPLAINED)
 

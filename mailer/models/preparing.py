@@ -18,8 +18,8 @@ from mailer.core.audience import AllowList, Rule
 from mailer.core.delivery import OPEN, CopyState, Outcome
 from mailer.core.mailing import MailingState
 from mailer.models.audience import decided, within
-from mailer.models.base import first_row, looked_up
-from mailer.models.copy import ARRIVED, Copy, Delivery
+from mailer.models.base import first_row, quoted
+from mailer.models.copy import ARRIVED, THEIR_COPIES, Copy, Delivery
 from mailer.models.member import Member
 from mailer.models.recheck import withdraw_empty
 
@@ -45,11 +45,11 @@ _RIDERS = """INSERT INTO mailer_rider (member_id, mailbox_id, language, outcome,
         SELECT 1 FROM mailer_delivery d WHERE d.mailing_id = %s AND d.member_id > %s AND d.member_id <= %s
             AND d.member_id = decided.member_id)"""
 # No EXISTS: PostgreSQL may read all letters there ever were instead, for every range anew.
-_ARRIVED = f"""SELECT 1 FROM mailer_delivery d {{copies}} WHERE d.member_id = r.member_id AND d.mailing_id <> %s
-    AND d.outcome = '{Outcome.CARRIED}' AND c.state IN ({", ".join(f"'{state}'" for state in ARRIVED)}) LIMIT 1"""  # noqa: S608
+_ARRIVED = f"""SELECT 1 FROM mailer_delivery d {THEIR_COPIES} WHERE d.member_id = r.member_id AND d.mailing_id <> %s
+    AND d.outcome = '{Outcome.CARRIED}' AND c.state IN ({quoted(ARRIVED)}) LIMIT 1"""  # noqa: S608 - words of our own
 _DRAFTS = f"""INSERT INTO mailer_draft (mailbox_id, language, segments, handle, position)
     WITH drawn (number, handle) AS MATERIALIZED ({{drawn}}), riding AS (
-        SELECT r.mailbox_id, r.language, CASE WHEN ({{arrived}}) = 1 THEN '' ELSE '{FIRST_LETTER}' END AS segments
+        SELECT r.mailbox_id, r.language, CASE WHEN ({_ARRIVED}) = 1 THEN '' ELSE '{FIRST_LETTER}' END AS segments
         FROM mailer_rider r WHERE r.outcome = '{Outcome.CARRIED}'
     ), household AS (
         SELECT mailbox_id, language, MAX(segments) AS segments, ROW_NUMBER() OVER () - 1 AS place
@@ -157,9 +157,8 @@ def _work_out(mailing_id: int, riders: str, params: tuple[Any, ...], draw: Draw)
         _execute(statement)
     count = _execute(riders, params)
     numbered, handles = _numbered(_handles(draw, count))
-    arrived = _ARRIVED.format(copies=looked_up("mailer_copy", "c", "c.id = d.copy_id"))
     start = draw() & ((1 << _PLACE_BITS) - 1)
-    _execute(_DRAFTS.format(drawn=numbered, arrived=arrived), (handles, mailing_id, start))
+    _execute(_DRAFTS.format(drawn=numbered), (handles, mailing_id, start))
 
 
 def _handles(draw: Draw, count: int) -> list[int]:

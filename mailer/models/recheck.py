@@ -1,6 +1,6 @@
 """The last moment: who among the carried may still be written to (design.md section 3; standards P8, L8)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -10,19 +10,17 @@ from django.db.models import QuerySet
 from mailer.core.audience import AllowList, Rule
 from mailer.core.delivery import OPEN, CopyState, Outcome
 from mailer.models.audience import among, decided, within
-from mailer.models.base import looked_up
-from mailer.models.copy import Copy, Delivery
+from mailer.models.base import quoted
+from mailer.models.copy import THEIR_COPIES, Copy, Delivery
 from mailer.models.outbox import move
 
 #: Why a delivery is withdrawn whose member is no longer a candidate at all.
 NOT_IN_REGION = "region"
 _OUT = (Outcome.EXCLUDED, NOT_IN_REGION)
-_CARRIED, _OPEN = Outcome.CARRIED, ", ".join(f"'{state}'" for state in OPEN)
-_ERASED = f"""SELECT d.id FROM mailer_delivery d {{copies}}
-    WHERE d.mailing_id = %s AND d.member_id IS NULL AND d.outcome = '{_CARRIED}' AND c.state IN ({_OPEN})"""  # noqa: S608
-_DOUBTFUL = f"""SELECT d.id FROM mailer_delivery d {{copies}}
-    WHERE d.mailing_id = %s AND d.member_id > %s AND d.member_id <= %s AND d.outcome = '{Outcome.CARRIED}'
-        AND c.state IN ({_OPEN})
+_CARRIED = f"""SELECT d.id FROM mailer_delivery d {THEIR_COPIES}
+    WHERE d.mailing_id = %s AND d.outcome = '{Outcome.CARRIED}' AND c.state IN ({quoted(OPEN)})"""  # noqa: S608 - our own
+_ERASED = f"{_CARRIED} AND d.member_id IS NULL"
+_DOUBTFUL = f"""{_CARRIED} AND d.member_id > %s AND d.member_id <= %s
         AND (c.mailbox_id IS NULL OR (d.member_id, c.mailbox_id) NOT IN (
             SELECT member_id, mailbox_id FROM ({{decided}}) AS decided
             WHERE outcome = '{Outcome.CARRIED}'))"""  # noqa: S608 - words of our own
@@ -44,7 +42,9 @@ def carried_of(mailing_id: int, delivery_ids: Iterable[int]) -> list[Rider]:
     """
     rows = Delivery.unscoped.filter(pk__in=list(delivery_ids))
     riding = rows.values_list("pk", "member", "copy", "mailing", "outcome")
-    carried = [Rider(*each) for *each, mailing, outcome in riding if (mailing, outcome) == (mailing_id, _CARRIED)]
+    carried = [
+        Rider(*each) for *each, mailing, outcome in riding if (mailing, outcome) == (mailing_id, Outcome.CARRIED)
+    ]
     copies = Copy.unscoped.filter(pk__in={rider.copy for rider in carried}).values_list("pk", "state")
     waiting = {pk for pk, state in copies if state in OPEN}
     return [rider for rider in carried if rider.copy in waiting]
@@ -57,15 +57,15 @@ def carried_by_claim(claim_number: int, copy_ids: Iterable[int]) -> list[Rider]:
     return [Rider(*each) for each in _riding_on(held).values_list("pk", "member", "copy")]
 
 
-def _riding_on(copies: Sequence[int]) -> QuerySet[Delivery]:
-    rows: QuerySet[Delivery] = Delivery.unscoped.filter(copy__in=copies, outcome=_CARRIED)
+def _riding_on(copies: Collection[int]) -> QuerySet[Delivery]:
+    rows: QuerySet[Delivery] = Delivery.unscoped.filter(copy__in=copies, outcome=Outcome.CARRIED)
     return rows
 
 
 def of_the_erased(mailing_id: int) -> list[int]:
     """The carried deliveries of a mailing whose member was erased."""
     with connection.cursor() as cursor:
-        cursor.execute(_ERASED.format(copies=looked_up("mailer_copy", "c", "c.id = d.copy_id")), (mailing_id,))
+        cursor.execute(_ERASED, (mailing_id,))
         return [row[0] for row in cursor.fetchall()]
 
 
@@ -78,8 +78,7 @@ def doubtful(
     """
     judged = decided(rule, today, allow_list, within(after, until))
     with connection.cursor() as cursor:
-        copies = looked_up("mailer_copy", "c", "c.id = d.copy_id")
-        cursor.execute(_DOUBTFUL.format(copies=copies, decided=judged.sql), (mailing_id, after, until, *judged.params))
+        cursor.execute(_DOUBTFUL.format(decided=judged.sql), (mailing_id, after, until, *judged.params))
         return [row[0] for row in cursor.fetchall()]
 
 
@@ -112,5 +111,5 @@ def withdraw_empty(copies: Iterable[int]) -> int:
     if connection.features.has_select_for_update:
         # Whoever lets somebody join a copy holds it; only a statement begun after that sees who joined.
         list(Copy.unscoped.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))
-    empty = ids.difference(_riding_on(list(ids)).values_list("copy", flat=True))
-    return move(Copy.unscoped.filter(pk__in=empty), CopyState.WITHDRAWN) if empty else 0
+    empty = ids.difference(_riding_on(ids).values_list("copy", flat=True))
+    return move(Copy.unscoped.filter(pk__in=empty), CopyState.WITHDRAWN)

@@ -10,13 +10,13 @@ from django.db import connection
 from mailer.core.audience import AllowList, Rule
 from mailer.core.delivery import CopyState
 from mailer.models import Copy, Notice, audience, preparing, recheck
-from mailer.models.base import looked_up
 from tests.world import NOW, TODAY, Draw
 
 pytestmark = pytest.mark.django_db
 _QUESTIONS: dict[str, Callable[[], Any]] = {
     "queue": lambda: Copy.unscoped.filter(mailing=1, state=CopyState.QUEUED).order_by("position")[:50],
     "held": lambda: Copy.unscoped.filter(claim=5, state=CopyState.CLAIMED, mailbox__isnull=False).order_by("position"),
+    "riders": lambda: recheck._riding_on([5]),
     "due": lambda: Copy.unscoped.filter(state__in=("deferred", "held"), next_attempt_at__lte=NOW),
     "lapsed": lambda: Copy.unscoped.filter(state=CopyState.CLAIMED, claimed_until__lt=NOW - timedelta(hours=1)),
     "notices": lambda: Notice.unscoped.filter(state=CopyState.QUEUED).order_by("pk")[:20],
@@ -43,10 +43,7 @@ _JUDGED = audience.decided(_RULE, TODAY, AllowList(frozenset({"example.org"})), 
 #: What is asked of each range of members. Only what is the session's own, or was just worked out, is read whole.
 _OF_A_RANGE: dict[str, tuple[str, tuple[Any, ...]]] = {
     "who may have it": (_JUDGED.sql, _JUDGED.params),
-    "who may still have it": (
-        recheck._DOUBTFUL.format(copies=looked_up("mailer_copy", "c", "c.id = d.copy_id"), decided=_JUDGED.sql),
-        (1, 0, 1000, *_JUDGED.params),
-    ),
+    "who may still have it": (recheck._DOUBTFUL.format(decided=_JUDGED.sql), (1, 0, 1000, *_JUDGED.params)),
     "copies": (preparing._COPIES, (1,)),
     "deliveries": (preparing._DELIVERIES, (1, 1)),
     "deliveries that move": (preparing._CHANGED_COPIES.format(ids="%s"), (1, 1)),

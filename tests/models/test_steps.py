@@ -3,7 +3,6 @@
 Counted in steps of SQLite's machine, or in what PostgreSQL reads of copies, deliveries and their indexes.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -20,8 +19,9 @@ from mailer.core.mailing import MailingState
 from mailer.core.reply import Reply
 from mailer.house import House
 from mailer.models import Copy, Delivery, Mailing, Member, outbox, preparing, recheck, steering
-from mailer.models.base import writing
+from mailer.models.base import first_row, writing
 from mailer.worker import chance
+from tests.commands.site import until
 from tests.models.rows import copy_row, mailing_row
 from tests.world import NOW, TODAY
 
@@ -86,15 +86,7 @@ def effort(ask: Callable[[], object]) -> int:
 
 
 def read() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(_READ)
-        return int(cursor.fetchone()[0])
-
-
-def others_read() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(_EARLIER_READERS)
-        return cursor.fetchone() is not None
+    return int(first_row(_READ)[0])
 
 
 def believe_that_all_had_gone(house: House) -> None:
@@ -188,14 +180,12 @@ def withdraw(riding: Sequence[recheck.Rider], rule: Rule) -> None:
 
 def wait_for_earlier_readers() -> None:
     """PostgreSQL forgets no entry that somebody who began before may still see: autovacuum, when it counts a table."""
-    deadline = time.monotonic() + 60
-    while connection.vendor == "postgresql" and others_read():
-        assert time.monotonic() < deadline, "somebody reads for a minute"
-        time.sleep(0.05)
+    if connection.vendor == "postgresql":
+        until(lambda: first_row(_EARLIER_READERS) is None, "nobody reads who began before")
 
 
 def counted_when_all_had_gone(house: House, rule: Rule) -> None:
-    """What PostgreSQL believes on the day of the next newsletter: of all copies there are none waits."""
+    """What PostgreSQL believes on the day of the next newsletter: of all the copies there are, none waits."""
     for _ in range(3):
         efforts_of_a_mailing(house, rule, _MANY)
     count_tables()
