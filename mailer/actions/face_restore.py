@@ -70,8 +70,11 @@ def note_claim(house: House, sends: int) -> None:
 
 
 def note_changes(house: House) -> None:
-    """Mirror how far the changes have come, so that a restore which lost a stop or a cancelling is noticed too."""
-    _mirror(house.journals).note(changes=current(Counter.CHANGES))
+    """Mirror how far the changes have come, so that a restore which lost a stop or a cancelling is noticed too.
+
+    The audit log tells of each; its newest line proves it even when people have gone on with the older database since.
+    """
+    _mirror(house.journals).note(halt.newest_line(), changes=current(Counter.CHANGES))
 
 
 def adopt(house: House, actor: Actor, reason: str, *, incarnation: str, now: datetime) -> Doubt:
@@ -109,6 +112,7 @@ def _doubt(house: House) -> Doubt | None:
         this_machine(house.config.data.dir),
         alone=house.config.database.postgres is None,
         plans_to_send=halt.plans().exists(),
+        has_line=mirrored is None or mirrored.line is None or halt.has_line(mirrored.line),
     )
 
 
@@ -123,13 +127,14 @@ def _follow(house: House) -> None:
     """Nothing is wrong: let the mirror say where the site is now, and never less than it has seen."""
     mirror, counts, here = _mirror(house.journals), _counts(), this_machine(house.config.data.dir)
     mirrored = mirror.read()
-    if mirrored is not None and (mirrored.counts.incarnation, mirrored.machine) == (counts.incarnation, here):
+    is_same = mirrored is not None and (mirrored.counts.incarnation, mirrored.machine) == (counts.incarnation, here)
+    if is_same and mirrored and mirrored.line is not None:
         return
     if mirrored is not None and (mirrored.counts.sends > counts.sends or mirrored.counts.changes > counts.changes):
         # Of another incarnation, which a person has adopted since: its numbers of claims must not come again.
         with writing():
             counts = halt.renew_site(counts.incarnation, mirrored.counts)
-    mirror.write(Mirrored(counts, here))
+    mirror.write(Mirrored(counts, here, halt.newest_line()))
 
 
 def _stop_everything(kind: Doubt, now: datetime) -> halt.Halt:

@@ -1,9 +1,10 @@
 """Whether this database may be sent from: what a mirror outside it remembers, beside what it says itself.
 
 Law of the file (design.md section 4, "Restore and copies"): a mirror that has seen more than the database knows proves
-that an older database was restored. Where one host sends alone (SQLite) a mirror that is missing, that lags, or that
-was written elsewhere says that the site was copied or moved. Several hosts on one PostgreSQL each have a mirror of
-what they saw themselves, so that there only the first proof counts.
+that an older database was restored. A counter alone is no such proof for long, since an older database counts on; a
+line of its audit log is, since no other line will ever be that one. Where one host sends alone (SQLite) a mirror that
+is missing, that lags, or that was written elsewhere says that the site was copied or moved. Several hosts on one
+PostgreSQL each have a mirror of what they saw themselves, so that there only the first proof counts.
 """
 
 from dataclasses import dataclass, field
@@ -63,20 +64,35 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line of the audit log, by its number and 32 hexadecimal digits that hang on what it says."""
+
+    number: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mirrored:
-    """What the mirror says."""
+    """What the mirror says; `line` is the newest that it saw of the audit log."""
 
     counts: Counts
     machine: Machine
+    line: LogLine | None = None
 
 
 def doubt(
-    database: Counts, mirrored: Mirrored | None, here: Machine, *, alone: bool, plans_to_send: bool
+    database: Counts,
+    mirrored: Mirrored | None,
+    here: Machine,
+    *,
+    alone: bool,
+    plans_to_send: bool,
+    has_line: bool = True,
 ) -> Doubt | None:
     """Why this database may not be sent from; None: the two agree.
 
-    `alone`: no other host may send from this database. A site that has never sent and has nothing planned may be
-    copied and moved about freely.
+    `alone`: no other host may send from this database. `has_line`: the database has the mirror's line of the audit log.
+    A site that has never sent and has nothing planned may be copied and moved about freely.
     """
     if mirrored is None:
         return Doubt.COPIED if alone and database.sends else None
@@ -84,7 +100,7 @@ def doubt(
     may_double = database.sends > 0 or plans_to_send
     if seen.incarnation != database.incarnation:
         return Doubt.OTHER if alone and may_double else None
-    if seen.sends > database.sends or seen.changes > database.changes:
+    if seen.sends > database.sends or seen.changes > database.changes or not has_line:
         return Doubt.RESTORED
     # Of hosts that share a database each has a mirror of its own, which falls behind while others send.
     lags = alone and database.sends - seen.sends > UNSYNCED

@@ -1,5 +1,6 @@
 """A standstill of the whole site: nobody can say which copies were sent, so nothing is until a person says go on."""
 
+import hashlib
 from datetime import datetime
 from typing import Any, cast
 
@@ -8,8 +9,9 @@ from django.db.models import Q, QuerySet
 
 from mailer.core.delivery import OPEN, CopyState
 from mailer.core.mailing import MailingState
-from mailer.core.standing import Counts, Doubt
+from mailer.core.standing import Counts, Doubt, LogLine
 from mailer.models.base import Table, one_of
+from mailer.models.bounce import Event
 from mailer.models.copy import Copy, Notice, Outgoing
 from mailer.models.mailing import Mailing
 from mailer.models.outbox import move
@@ -65,6 +67,23 @@ def counts() -> Counts | None:
     """Which site this is, and how far its counters have come; None before `mailer migrate` made it."""
     site = Site.unscoped.first()
     return site and Counts(site.incarnation, current(Counter.SENDS), current(Counter.CHANGES))
+
+
+def newest_line() -> LogLine | None:
+    """The newest line of the audit log, to which nothing is ever done but to add others."""
+    return _as_line(Event.unscoped.order_by("-pk").first())
+
+
+def has_line(line: LogLine) -> bool:
+    """Whether this very line is in the audit log: in a database from before it another may have its number."""
+    return _as_line(Event.unscoped.filter(pk=line.number).first()) == line
+
+
+def _as_line(event: Event | None) -> LogLine | None:
+    if event is None:
+        return None
+    what = (event.at.isoformat(), event.actor, event.verb, event.subject_type, event.subject_id)
+    return LogLine(event.pk, hashlib.sha256("\n".join(what).encode()).hexdigest()[:32])
 
 
 def renew_site(incarnation: str, at_least: Counts) -> Counts:

@@ -6,8 +6,8 @@ is in the page cache at once and survives `kill -9`; the disk is asked for at mo
 may lose the last second of counting. Then the mirror lags, which is taken for no proof of anything
 (`core.standing.UNSYNCED`).
 
-The file is text, a name and a value a line. The counters come first, with as many digits as the largest has, and are
-written in place; everything else is written anew as a whole.
+The file is text, a name and a value a line. The counters and the newest line of the audit log come first, with as many
+digits as the largest has, and are written in place; everything else is written anew as a whole.
 """
 
 import fcntl
@@ -21,11 +21,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mailer.core.errors import MailerError
-from mailer.core.standing import Counts, Machine, Mirrored
+from mailer.core.standing import Counts, LogLine, Machine, Mirrored
 
 _DIGITS = 20
 #: Where the digits of each counter begin.
 _PLACES = {"sends": len("sends "), "changes": len("sends ") + _DIGITS + 1 + len("changes ")}
+_LINE_AT = _PLACES["changes"] + _DIGITS + 1
+_NO_LINE = LogLine(0, "0" * 32)
 #: Seconds from one fdatasync to the next.
 _SYNC_EVERY = 1.0
 
@@ -47,14 +49,16 @@ class Mirror:
     def read(self) -> Mirrored | None:
         """What it says; None if there is none."""
         try:
-            octets = self.path.read_bytes()
+            with self.path.open("rb") as file, _locked(file.fileno(), fcntl.LOCK_SH):
+                octets = file.read()
         except FileNotFoundError:
             return None
         try:
             lines = dict(line.split(" ", 1) for line in octets.decode("ascii").splitlines())
             counts = Counts(lines["incarnation"], int(lines["sends"]), int(lines["changes"]))
             machine = json.loads(lines["machine"])
-            return Mirrored(counts, Machine(**{**machine, "addresses": frozenset(machine["addresses"])}))
+            place = Machine(**{**machine, "addresses": frozenset(machine["addresses"])})
+            return Mirrored(counts, place, _line(lines.get("line")))
         except (ValueError, KeyError, TypeError) as error:
             raise MirrorError(
                 f"{self.path} cannot be read. If its disk is sound, move it away and run `mailer site adopt`."
@@ -78,8 +82,11 @@ class Mirror:
         finally:
             os.close(folder)
 
-    def note(self, **counters: int) -> None:
-        """Raise counters to these values, unless they are higher already; nothing if there is no mirror yet."""
+    def note(self, line: LogLine | None = None, **counters: int) -> None:
+        """Raise counters to these values, and the line to this one, unless they are higher already.
+
+        Nothing if there is no mirror yet; no line in a mirror that an earlier version of Mailer wrote.
+        """
         with self._noting:
             file = self._opened()
             if file is None:
@@ -87,6 +94,8 @@ class Mirror:
             with _locked(file):
                 for name, value in counters.items():
                     _raise(file, _PLACES[name], value)
+                if line is not None:
+                    _raise_line(file, line)
             now = self._ticks()
             if now - self._synced_at >= _SYNC_EVERY:
                 os.fdatasync(file)
@@ -110,9 +119,9 @@ class Mirror:
 
 
 @contextmanager
-def _locked(file: int) -> Iterator[None]:
-    """Keep other processes out between looking and writing."""
-    fcntl.flock(file, fcntl.LOCK_EX)
+def _locked(file: int, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """Keep other processes out between looking and writing, and writers while it is read."""
+    fcntl.flock(file, how)
     try:
         yield
     finally:
@@ -124,12 +133,29 @@ def _raise(file: int, place: int, value: int) -> None:
         os.pwrite(file, f"{value:0{_DIGITS}d}".encode("ascii"), place)
 
 
+def _raise_line(file: int, line: LogLine) -> None:
+    name, _, value = os.pread(file, len("line ") + _DIGITS, _LINE_AT).partition(b" ")
+    if name == b"line" and int(value) < line.number:
+        # In one write: number and digest are of one line, whoever is killed.
+        os.pwrite(file, _line_text(line).encode("ascii"), _LINE_AT)
+
+
+def _line(text: str | None) -> LogLine | None:
+    number, _, digest = (text or "0").partition(" ")
+    return LogLine(int(number), digest) if int(number) else None
+
+
+def _line_text(line: LogLine) -> str:
+    return f"line {line.number:0{_DIGITS}d} {line.digest}"
+
+
 def _text(mirrored: Mirrored) -> str:
     counts, machine = mirrored.counts, asdict(mirrored.machine)
     machine["addresses"] = sorted(mirrored.machine.addresses)
     return (
         f"sends {counts.sends:0{_DIGITS}d}\n"
         f"changes {counts.changes:0{_DIGITS}d}\n"
+        f"{_line_text(mirrored.line or _NO_LINE)}\n"
         f"incarnation {counts.incarnation}\n"
         f"machine {json.dumps(machine)}\n"
     )

@@ -1,6 +1,7 @@
 """After a restore, a copy or a move nobody is written to twice, who left stays off, and a person goes on (U14, P13)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,10 @@ from mailer.actions.replay_departures import people_waited_for, replay_departure
 from mailer.actions.steer_mailing import resume, send_again_to_uncertain, stop
 from mailer.core.consent import Channel
 from mailer.core.standing import IN_WORDS, Doubt, Machine
+from mailer.core.token import Purpose
 from mailer.models import Copy, Counter, Event, Site, Subscription, Suppression
+from mailer.models.halt import newest_line
+from mailer.models.outbox import unsigned
 from mailer.models.site import current
 from mailer.transport.mirror import Mirror
 from tests.actions.backup import Backup
@@ -226,6 +230,39 @@ def test_a_stop_that_a_restore_lost_is_noticed(office: Office, chair: Actor, bac
     assert office.mailing(issue).state == "sending"
     assert may_send(office.house, office.now) is not None
     assert office.mailing(issue).state == "stopped"
+
+
+def test_a_lost_stop_is_noticed_though_the_older_database_has_counted_on_since(
+    office: Office, chair: Actor, backup: type[Backup]
+) -> None:
+    """Pages may be back before a worker is, and people leave by them."""
+    may_send(office.house, office.now)
+    issue = crowd(office, chair)
+    old = backup()
+    stop(chair, office.house, issue, office.now)
+    note_changes(office.house)
+    seen = current(Counter.CHANGES)
+    old.restore()
+    for handle in Copy.unscoped.values_list("handle", flat=True)[:3]:
+        token = office.house.tokens.sign(Purpose.LEAVE, unsigned(handle))
+        leave(office.house, token, Extent.THIS, Channel.PAGE, now=office.now, draw=office.draw.handle)
+    assert current(Counter.CHANGES) > seen
+    assert office.mailing(issue).state == "sending"
+    assert may_send(office.house, office.now) is not None
+    assert office.mailing(issue).state == "stopped"
+
+
+def test_a_mirror_of_an_earlier_version_learns_the_line_at_the_next_start(office: Office, chair: Actor) -> None:
+    may_send(office.house, office.now)
+    crowd(office, chair)
+    mirror = Mirror(office.house.journals / "site")
+    mirrored = mirror.read()
+    assert mirrored is not None
+    mirror.write(replace(mirrored, line=None))
+    assert may_send(office.house, office.now) is None
+    renewed = mirror.read()
+    assert renewed is not None
+    assert renewed.line == newest_line()
 
 
 def test_a_number_of_a_claim_never_comes_again(office: Office, chair: Actor, backup: type[Backup]) -> None:

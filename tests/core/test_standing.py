@@ -37,6 +37,15 @@ def test_a_mirror_that_has_seen_more_proves_an_older_database_on_every_host(mirr
     assert judged(mirrored, alone=alone) is Doubt.RESTORED
 
 
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("mirrored", [AGREES, seen(sends=499), seen(changes=0)])
+def test_a_database_without_the_line_that_was_seen_is_an_older_one_however_far_it_counts(
+    mirrored: Mirrored, alone: bool
+) -> None:
+    found = doubt(DATABASE, mirrored, HERE, alone=alone, plans_to_send=False, has_line=False)
+    assert found is Doubt.RESTORED
+
+
 COPIES = [
     None,
     seen(sends=500 - UNSYNCED - 500),

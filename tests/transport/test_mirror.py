@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.core.standing import Counts, Machine, Mirrored
+from mailer.core.standing import Counts, LogLine, Machine, Mirrored
 from mailer.transport.machine import this_machine
 from mailer.transport.mirror import Mirror, MirrorError
 
@@ -52,6 +52,25 @@ def test_a_counter_is_only_ever_raised(mirror: Mirror) -> None:
     assert mirror.read() == replace(MIRRORED, counts=Counts("ab" * 16, 2**62, 35))
 
 
+def test_the_line_is_only_ever_a_later_one(mirror: Mirror) -> None:
+    mirror.write(MIRRORED)
+    first, second = LogLine(7, "a" * 32), LogLine(12, "b" * 32)
+    for line, expected in ((first, first), (second, second), (first, second), (LogLine(12, "c" * 32), second)):
+        mirror.note(line)
+        assert mirror.read() == replace(MIRRORED, line=expected)
+    mirror.write(replace(MIRRORED, line=first))
+    assert mirror.read() == replace(MIRRORED, line=first)
+
+
+def test_a_mirror_of_an_earlier_version_is_read_and_counted_in_and_gets_no_line(mirror: Mirror) -> None:
+    mirror.write(MIRRORED)
+    lines = mirror.path.read_text(encoding="ascii").splitlines(keepends=True)
+    mirror.path.write_text("".join(line for line in lines if not line.startswith("line ")), encoding="ascii")
+    assert mirror.read() == MIRRORED
+    mirror.note(LogLine(7, "a" * 32), sends=13)
+    assert mirror.read() == replace(MIRRORED, counts=replace(MIRRORED.counts, sends=13))
+
+
 def test_without_a_mirror_nothing_is_noted(mirror: Mirror) -> None:
     mirror.note(sends=13)
     assert mirror.read() is None
@@ -77,7 +96,14 @@ def test_the_disk_is_asked_for_at_most_once_a_second(mirror: Mirror, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "damage", [b"", b"sends 12\n", b"\xff" * 100, b"sends x\nchanges 1\nincarnation a\nmachine {}\n"]
+    "damage",
+    [
+        b"",
+        b"sends 12\n",
+        b"\xff" * 100,
+        b"sends x\nchanges 1\nincarnation a\nmachine {}\n",
+        b'sends 1\nchanges 1\nline x\nincarnation a\nmachine {"addresses": []}\n',
+    ],
 )
 def test_a_mirror_that_cannot_be_read_stops_everything(mirror: Mirror, damage: bytes) -> None:
     mirror.write(MIRRORED)
