@@ -4,7 +4,8 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from typing import Any
 
 from django.db import OperationalError, connection, models, transaction
@@ -167,3 +168,12 @@ def one_of(name: str, field: str, values: Any) -> models.CheckConstraint:
     """A closed list of values, held by the database."""
     allowed = [str(value) for value in values]
     return models.CheckConstraint(condition=models.Q(**{f"{field}__in": allowed}), name=name)
+
+
+def one_of_in_turn(name: str, field: str, values: Iterable[str]) -> models.CheckConstraint:
+    """The same for a table whose rows change by the hundred thousand: compared one by one, the usual first.
+
+    In a list of more than two SQLite searches, which takes half a microsecond each time.
+    """
+    alternatives = [models.Q(**{field: str(value)}) for value in values]
+    return models.CheckConstraint(condition=reduce(or_, alternatives), name=name)

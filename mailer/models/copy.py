@@ -1,19 +1,25 @@
 """What goes over the wire, who rides on it, and the one-off letters beside it."""
 
+from functools import reduce
+from operator import and_
+
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from mailer.core.audience import Reason
 from mailer.core.delivery import COPY, CopyState, Outcome
-from mailer.models.base import Table, looked_up, one_of
+from mailer.models.base import Table, looked_up, one_of, one_of_in_turn
 from mailer.models.mailing import Mailing
 from mailer.models.member import Mailbox, Member
 from mailer.models.region import Stream
 
-#: Where a copy stays that was neither just queued nor taken, nor accepted: few of a mailing.
-SET_ASIDE = tuple(sorted(set(COPY.states) - {CopyState.QUEUED, CopyState.CLAIMED, CopyState.ACCEPTED}))
-#: In the words of the index `copy_set_aside`: SQLite takes it for no others, and for no parameters.
-IS_SET_ASIDE = "state IN ('" + "', '".join(SET_ASIDE) + "')"
+#: The states that every letter passes, in their order.
+_USUAL = (CopyState.QUEUED, CopyState.CLAIMED, CopyState.ACCEPTED)
+#: Where a copy stays that was neither just queued nor taken, nor accepted: few of a mailing. In the words of the index
+#: `copy_set_aside`: SQLite takes it for no others, and for no parameters.
+IS_SET_ASIDE = " AND ".join(f"NOT (state = '{state}')" for state in _USUAL)
+#: A copy in one of these no longer stands in the way of another to the same mailbox.
+VOID = (CopyState.WITHDRAWN, CopyState.CANCELLED)
 
 
 class Outgoing(Table):
@@ -50,14 +56,16 @@ class Copy(Outgoing):
     segments = models.CharField(max_length=200, default="")
     #: The order of handing over: interleaved, so that regions and domains are served fairly.
     position = models.BigIntegerField()
+    #: 0 while it counts, and its handle when it is withdrawn or cancelled: beside the state, so that a claim and a mark
+    #: do not touch the index that holds the mailbox to one copy.
+    void = models.BigIntegerField(default=0)
 
     class Meta(Outgoing.Meta):
         constraints = (
-            one_of("copy_state", "state", COPY.states),
-            models.UniqueConstraint(
-                fields=("mailing", "mailbox", "language"),
-                condition=~Q(state__in=(CopyState.WITHDRAWN, CopyState.CANCELLED)),
-                name="copy_once_per_mailbox",
+            one_of_in_turn("copy_state", "state", dict.fromkeys((*_USUAL, *COPY.states))),
+            models.UniqueConstraint(fields=("mailing", "mailbox", "language", "void"), name="copy_once_per_mailbox"),
+            models.CheckConstraint(
+                condition=(Q(void=0) & ~Q(state__in=VOID)) | (Q(void=F("handle")) & Q(state__in=VOID)), name="copy_void"
             ),
             models.CheckConstraint(
                 condition=~Q(state=CopyState.CLAIMED) | (Q(claim__isnull=False) & ~Q(claimed_by="")),
@@ -69,10 +77,12 @@ class Copy(Outgoing):
             models.Index(fields=("next_attempt_at",), condition=Q(next_attempt_at__isnull=False), name="copy_retries"),
             # Without it, whoever looks at one claim reads every copy and every delivery there ever was.
             models.Index(fields=("claim",), condition=Q(state=CopyState.CLAIMED), name="copy_by_claim"),
-            # Alone, the mailing would be taken for as good by PostgreSQL, which knows nothing yet of a new one.
-            models.Index(fields=("mailing", "mailbox"), name="copy_by_mailbox"),
             # Not of the states that every letter passes: each index that a claim and a mark touch costs as much again.
-            models.Index(fields=("mailing", "state"), condition=Q(state__in=SET_ASIDE), name="copy_set_aside"),
+            models.Index(
+                fields=("mailing", "state"),
+                condition=reduce(and_, (~Q(state=state) for state in _USUAL)),
+                name="copy_set_aside",
+            ),
         )
 
 
@@ -88,8 +98,8 @@ class Delivery(Table):
 
     class Meta(Table.Meta):
         constraints = (
-            one_of("delivery_outcome", "outcome", Outcome),
-            one_of("delivery_reason", "reason", ("", *Reason, "region")),
+            one_of_in_turn("delivery_outcome", "outcome", Outcome),
+            one_of_in_turn("delivery_reason", "reason", ("", *Reason, "region")),
             models.UniqueConstraint(fields=("mailing", "member"), name="delivery_once"),
             models.CheckConstraint(
                 condition=~Q(outcome=Outcome.EXCLUDED) | ~Q(reason=""), name="delivery_excluded_says_why"

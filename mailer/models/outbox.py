@@ -22,7 +22,7 @@ from mailer.core.reply import Reply
 from mailer.models.audience import on_allow_list, suppressions
 from mailer.models.base import first_row, looked_up
 from mailer.models.consent import SuppressionKind
-from mailer.models.copy import IS_SET_ASIDE, Copy, Notice, Outgoing
+from mailer.models.copy import IS_SET_ASIDE, VOID, Copy, Notice, Outgoing
 from mailer.models.member import Deliverability
 from mailer.models.site import Counter, bump
 
@@ -336,6 +336,8 @@ def renew(table: type[Outgoing], claim_number: int, until: datetime) -> int:
 
 def move(rows: QuerySet[Any], target: CopyState, **values: object) -> int:
     """Move every copy of a set from which the table has an arrow to `target`; how many moved."""
+    if rows.model is Copy and target in VOID:
+        values["void"] = F("handle")
     return rows.filter(state__in=COPY.sources(target)).update(state=target, claimed_by="", claimed_until=None, **values)
 
 

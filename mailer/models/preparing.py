@@ -58,18 +58,17 @@ _DRAFTS = f"""INSERT INTO mailer_draft (mailbox_id, language, segments, handle, 
         (((CAST(%s AS bigint) + (place >> {_BLOCK_BITS}) * {_STRIDE}) & {(1 << _PLACE_BITS) - 1}) << {_BLOCK_BITS})
             + (place & {(1 << _BLOCK_BITS) - 1})
     FROM household JOIN drawn ON number = place"""  # noqa: S608
-_LIVE = f"NOT ({{copy}}state IN ('{CopyState.WITHDRAWN}', '{CopyState.CANCELLED}'))"
-_COPIES = f"""INSERT INTO mailer_copy (mailing_id, mailbox_id, language, segments, handle, position,
+_COPIES = f"""INSERT INTO mailer_copy (mailing_id, mailbox_id, language, segments, handle, position, void,
         state, claimed_by, attempts, reply_status, reply_text)
-    SELECT CAST(%s AS bigint), mailbox_id, language, segments, handle, position, '{CopyState.QUEUED}', '', 0, '', ''
+    SELECT CAST(%s AS bigint), mailbox_id, language, segments, handle, position, 0, '{CopyState.QUEUED}', '', 0, '', ''
     FROM mailer_draft WHERE true
-    ON CONFLICT (mailing_id, mailbox_id, language) WHERE {_LIVE.format(copy="")}
+    ON CONFLICT (mailing_id, mailbox_id, language, void)
     DO UPDATE SET segments = excluded.segments
     WHERE mailer_copy.state = '{CopyState.QUEUED}' AND mailer_copy.segments < excluded.segments"""  # noqa: S608
 # Asked for each rider on its own: of a mailing that it has not met yet PostgreSQL believes that it has one copy, and
 # would read them all for every range.
-_COPY_OF = f"""(SELECT c.id FROM mailer_copy c WHERE c.mailing_id = %s AND c.mailbox_id = r.mailbox_id
-        AND c.language = r.language AND {_LIVE.format(copy="c.")})"""  # noqa: S608
+_COPY_OF = """(SELECT c.id FROM mailer_copy c WHERE c.mailing_id = %s AND c.mailbox_id = r.mailbox_id
+        AND c.language = r.language AND c.void = 0)"""
 _DELIVERIES = f"""INSERT INTO mailer_delivery (mailing_id, member_id, stream_id, outcome, reason, copy_id)
     SELECT CAST(%s AS bigint), r.member_id, r.stream_id, r.outcome, r.reason,
         CASE WHEN r.outcome = '{Outcome.CARRIED}' THEN {_COPY_OF} END

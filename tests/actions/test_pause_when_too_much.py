@@ -14,6 +14,7 @@ from mailer.models import Bounce, BounceSource, Copy, DomainRun, Event, Mailing,
 from mailer.models.outbox import signed
 from tests.actions.comes_back import comes_back, complaint, dsn
 from tests.actions.office import Office
+from tests.models.rows import void_of
 from tests.world import anne, join, stream
 
 pytestmark = pytest.mark.django_db
@@ -33,11 +34,8 @@ def copies(office: Office, mailing: Mailing, state: str, count: int) -> list[Cop
     rows = []
     for _ in range(count):
         handle = office.draw.handle()
-        rows.append(
-            Copy(
-                mailing=mailing, handle=signed(handle), state=state, language="en-GB", position=handle >> 1, attempts=1
-            )
-        )
+        place = {"handle": signed(handle), "position": handle >> 1, "void": void_of(state, signed(handle))}
+        rows.append(Copy(mailing=mailing, state=state, language="en-GB", attempts=1, **place))
     return list(Copy.unscoped.bulk_create(rows))
 
 

@@ -7,6 +7,7 @@ from mailer.core.audience import Rule
 from mailer.core.mailing import MailingState
 from mailer.house import House
 from mailer.models import Copy, Issue, Mailing, Region, Revision
+from mailer.models.copy import VOID
 from tests.world import NOW, list_id, region_number, stream
 
 _handles = itertools.count(1)
@@ -51,7 +52,11 @@ def copy_row(mailing: Mailing, state: str, **values: object) -> Copy:
     handle = next(_handles)
     if state == "claimed":
         values = {"claim": handle, "claimed_by": "w", **values}
-    copy: Copy = Copy.unscoped.create(
-        **{"mailing": mailing, "handle": handle, "position": handle, "language": "en", "state": state, **values}
-    )
+    born = {"mailing": mailing, "handle": handle, "position": handle, "language": "en", "state": state}
+    copy: Copy = Copy.unscoped.create(**{**born, "void": void_of(state, handle), **values})
     return copy
+
+
+def void_of(state: str, handle: int) -> int:
+    """What a copy in this state holds instead of the place at its mailbox."""
+    return handle if state in VOID else 0

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db.models import F
 
 from mailer.core.delivery import COPY
 from mailer.core.issue import ISSUE
@@ -15,8 +16,10 @@ from mailer.core.states import Machine
 from mailer.house import House
 from mailer.models import ConsentEntry, Copy, Issue, Mailing, Notice, guards, roll
 from mailer.models.base import Table
+from mailer.models.copy import VOID
 from mailer.models.ledger import record, seal_ledger
 from tests.actions.office import Office
+from tests.models.rows import void_of
 from tests.world import NOW, anne, join, stream
 
 pytestmark = pytest.mark.django_db
@@ -159,7 +162,8 @@ def test_only_the_arrows_of_the_table_are_possible(full: Office, table: type[Tab
             row = table.unscoped.filter(pk=born[source])
             try:
                 with transaction.atomic():
-                    row.update(state=target)
+                    void = {"void": F("handle") if target in VOID else 0} if table is Copy else {}
+                    row.update(state=target, **void)
                     # Not kept: the row must stay where it was born.
                     transaction.set_rollback(True)
                 possible = True
@@ -176,8 +180,8 @@ def _born(office: Office, table: type[Table], state: str) -> int:
     assert mailing is not None
     if table is Copy:
         claim = {"claim": 1, "claimed_by": "w"}
-        fresh = {"mailing": mailing, "mailbox": None, "language": "en-GB", "position": 1}
-        return Copy.unscoped.create(handle=draw.handle() >> 1, state=state, **fresh, **claim).pk
+        fresh = {"mailing": mailing, "mailbox": None, "language": "en-GB", "position": 1, "handle": draw.handle() >> 1}
+        return Copy.unscoped.create(state=state, void=void_of(state, fresh["handle"]), **fresh, **claim).pk
     if table is Notice:
         (box,) = roll.mailboxes_for([(_address(), "h")], NOW).values()
         words = {"kind": "farewell", "subject": "s", "text": "t", "html": "h", "created_at": NOW}
@@ -189,6 +193,13 @@ def _born(office: Office, table: type[Table], state: str) -> int:
         f.attname: getattr(mailing, f.attname) for f in Mailing._meta.fields if not (f.primary_key or f.name == "issue")
     }
     return Mailing.unscoped.create(**values | {"issue": issue, "state": state}).pk
+
+
+@pytest.mark.parametrize(("state", "is_void"), [("queued", True), ("accepted", True), ("withdrawn", False)])
+def test_what_is_void_and_what_is_not_is_held_by_the_database(full: Office, state: str, is_void: bool) -> None:
+    born = Copy.unscoped.filter(pk=_born(full, Copy, state))
+    with pytest.raises(DatabaseError, match="copy_void"), transaction.atomic():
+        born.update(void=F("handle") if is_void else 0)
 
 
 def _address() -> Any:

@@ -22,7 +22,7 @@ from mailer.models import Copy, Delivery, Mailing, Member, outbox, preparing, re
 from mailer.models.base import first_row, writing
 from mailer.worker import chance
 from tests.commands.site import until
-from tests.models.rows import copy_row, mailing_row
+from tests.models.rows import copy_row, mailing_row, void_of
 from tests.world import NOW, TODAY
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +45,14 @@ def copies(mailing: Mailing, state: str, count: int) -> None:
     """So many letters of it."""
     first = Copy.unscoped.count() + 1000
     Copy.unscoped.bulk_create(
-        Copy(mailing=mailing, handle=number, position=number, language="en", state=state)
+        Copy(
+            mailing=mailing,
+            handle=number,
+            position=number,
+            language="en",
+            state=state,
+            void=void_of(state, number),
+        )
         for number in range(first, first + count)
     )
 
