@@ -139,7 +139,7 @@ class Sender:
         for letter, answer in ended:
             assert isinstance(letter, Letter)  # noqa: S101 - the wire gives back what it was given
             letter.batch.heard(letter.claimed, answer, now)
-            if answer is not None:
+            if answer is not None and (via.was_ill or not answer.accepted):
                 self._heard(via, answer)
         if self.stopping():
             self._abandon_all()
@@ -159,7 +159,7 @@ class Sender:
         reply = answer.reply
         if reply is None:
             return
-        if reply.first_digit != 2 and steer_relay.heard(self.house, via.name, answer, self.clock()):
+        if not answer.accepted and steer_relay.heard(self.house, via.name, answer, self.clock()):
             self._abandon_all()
         elif via.was_ill and reply.code != 421:
             steer_relay.is_well(via.name, self.clock())
@@ -186,9 +186,9 @@ class Sender:
 
         Once more after a look that had to wait for the database; but not for ever, where that takes long each time.
         """
-        for _ in range(_LOOKS):
-            if self.ticks() - self._read_at < FRESH:
-                return
+        looks = 0
+        while self.ticks() - self._read_at >= FRESH and looks < _LOOKS:
+            looks += 1
             self._look()
 
     def _look(self) -> None:

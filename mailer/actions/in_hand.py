@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mailer.actions.hand_over import Sender
 
 _MARKS = {2: Mark.ACCEPTED, 4: Mark.NOT_NOW, 5: Mark.REFUSED}
+_FINAL_DOT = Mark.FINAL_DOT
 
 
 @dataclass(slots=True, eq=False)
@@ -111,7 +112,7 @@ class Batch(ABC):
         self.sender.look_around()
         if self.sender.stopping() or self.opening.pop(claimed.copy, None) != claimed:
             return False
-        self.sender.journal.mark(self.places[claimed.copy], Mark.FINAL_DOT)
+        self.sender.journal.mark(self.places[claimed.copy], _FINAL_DOT)
         self.begun[claimed.copy] = claimed
         return True
 
@@ -342,7 +343,7 @@ class MailingBatch(Batch):
         """The letter as octets that its maker vouches for (core.batch)."""
         path, payload = self._made.letter(self._order[claimed.copy], self.sender.date)
         is_ascii = claimed.address.isascii()
-        return Envelope(path.decode(), claimed.address, payload, smtputf8=not is_ascii, is_fit=is_ascii)
+        return Envelope(path.decode(), claimed.address, payload, not is_ascii, is_ascii)
 
     def settle(self, results: Sequence[Settled]) -> None:
         number, held = self.mailing.pk, self.sender.held_in_a_row

@@ -20,6 +20,7 @@ from mailer.models.changes import begin_change, name_touched
 from mailer.models.ledger import record
 from mailer.models.outbox import Claimed
 
+_ACCEPTED = CopyState.ACCEPTED
 #: So many letters held one after the other.
 _TOO_MANY_HELD = 3
 _QUOTA_RENEWS = timedelta(hours=24)
@@ -43,17 +44,15 @@ def settle(
 
     `slowed` are those that had asked so before the claim: a few letters may have tried whether they take some again.
     """
-    accepted = [
-        (result.copy, result.at, reply)
-        for result in results
-        if result.judged.state is CopyState.ACCEPTED and (reply := result.judged.reply) is not None
-    ]
-    outbox.mark_accepted([(copy.copy, at, reply) for copy, at, reply in accepted], worker)
-    if slowed and (took := slowed.intersection(domain_of(copy.address) for copy, _, _ in accepted)):
-        destination.eased(took, accepted[-1][1])
+    accepted = [result for result in results if result.judged.state is _ACCEPTED]
+    outbox.mark_accepted(
+        [(copy.copy, at, reply) for copy, _, (_, _, reply), at in accepted if reply is not None], worker
+    )
+    if slowed and (took := slowed.intersection(domain_of(result.copy.address) for result in accepted)):
+        destination.eased(took, accepted[-1].at)
     resting: dict[str, datetime] = {}
-    for result in results:
-        if result.judged.state is not CopyState.ACCEPTED:
+    for result in results if len(accepted) < len(results) else ():
+        if result.judged.state is not _ACCEPTED:
             until = _settle_one(house, mailing, claim, result)
             if until is not None:
                 resting[domain_of(result.copy.address)] = until

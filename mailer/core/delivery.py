@@ -79,6 +79,9 @@ COPY = Machine(
     ),
 )
 
+# By names of their own, since to look them up in their enumerations takes six times as long, for each letter.
+_ACCEPTED, _SUCCESS = CopyState.ACCEPTED, Class.SUCCESS
+
 #: While a copy is in one of these, its mailing is not over.
 OPEN = (_S.QUEUED, _S.CLAIMED, _S.DEFERRED, _S.HELD)
 
@@ -106,8 +109,8 @@ def judge(answer: Answer) -> Judged:
     if reply is None:
         lost = _S.UNCERTAIN if answer.final_dot_written else _S.DEFERRED
         return Judged(lost, None, None)
-    if reply.code // 100 == 2:
-        return Judged(_S.ACCEPTED, Class.SUCCESS, reply)
+    if answer.accepted:
+        return Judged(_ACCEPTED, _SUCCESS, reply)
     reply_class = classify(reply.code, reply.status, reply.text)
     if reply.code // 100 != 5:
         return Judged(_S.DEFERRED, reply_class, reply)

@@ -8,7 +8,7 @@ made legible here, so that a server cannot write control characters into a log o
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 from mailer.core.errors import MailerError
 
@@ -18,6 +18,8 @@ REPLY_LIMIT = 64 * 1024
 # The second digit is not checked: unknown codes such as 299 or 475 are handled by their first (T4).
 _LINE = re.compile(rb"([2-5][0-9]{2})(?![0-9])(-?)[ \t]?(.*)", re.DOTALL)
 _STATUS = re.compile(r"([245])\.(?:0|[1-9][0-9]{0,2})\.(?:0|[1-9][0-9]{0,2})(?!\S)")
+# The usual reply: one whole line, legible as it stands.
+_PLAIN = re.compile(rb"([2-5][0-9]{2}) ([ -~]{0,508})\r\n")
 # One line each, that says go on: of the answers to a letter's MAIL, RCPT and DATA nothing else is asked.
 _WELL = rb"[0-9]{2}(?:[ \r][^\n]{0,508})?\n"
 _OPENED = re.compile(b"2" + _WELL + b"2" + _WELL + b"3" + _WELL)
@@ -43,8 +45,11 @@ class Step(StrEnum):
     QUIT = "quit"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+# To look it up in the enumeration for each letter takes six times as long.
+_FINAL_DOT = Step.FINAL_DOT
+
+
+class Reply(NamedTuple):
     """One reply: its code, the enhanced status if that agrees with the code, and the words of each line."""
 
     code: int
@@ -60,9 +65,9 @@ class Reply:
         return f"{self.code} {' '.join(self.text.split())}".rstrip()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
-    """What one hand-over ended with.
+    """What one hand-over ended with; nobody changes one, and to forbid it would cost each letter as much again.
 
     `reply` is None when none came that can be believed; `note` then says why. A 2xx ends a hand-over only as
     the answer to the final dot, and a 3xx never does: such values cannot be built.
@@ -74,10 +79,16 @@ class Answer:
     note: str = ""
 
     def __post_init__(self) -> None:
-        if self.reply is None or self.reply.first_digit in (4, 5):
+        if self.reply is None:
             return
-        if not (self.reply.first_digit == 2 and self.step is Step.FINAL_DOT and self.final_dot_written):
+        digit = self.reply.code // 100
+        if digit not in (4, 5) and not (digit == 2 and self.step is _FINAL_DOT and self.final_dot_written):
             raise ValueError(f"A hand-over cannot end with {self.reply.code} at {self.step}.")
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the server took the letter."""
+        return self.reply is not None and self.reply.code // 100 == 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +140,8 @@ class ReplyReader:
         self._code = b""
         self._size = 0
 
-    def feed(self, octets: bytes | memoryview) -> None:
-        self._octets = self._octets[self._at :] + bytes(octets)
+    def feed(self, octets: bytes) -> None:
+        self._octets = self._octets[self._at :] + octets
         self._at = 0
 
     @property
@@ -147,6 +158,10 @@ class ReplyReader:
 
     def take(self) -> Reply | None:
         """The next whole reply, or None while there is not one."""
+        if not self._lines and (plain := _PLAIN.match(self._octets, self._at)) is not None:
+            self._at = plain.end()
+            code, text = int(plain[1]), plain[2].decode("ascii")
+            return Reply(code, _status(code, text), text)
         while (end := self._octets.find(b"\n", self._at)) >= 0:
             line = self._octets[self._at : end]
             self._bound(len(line))
@@ -192,7 +207,7 @@ def parse(octets: bytes) -> Reply:
 
 def _status(code: int, text: str) -> str | None:
     """The first status whose class agrees with the code; otherwise the code alone is trusted (T13)."""
-    for line in text.split("\n"):
+    for line in text.split("\n") if "\n" in text else (text,):
         match = _STATUS.match(line)
         if match and int(match[1]) == code // 100:
             return match[0]

@@ -3,11 +3,10 @@
 A claim names its worker, a number of the `sends` sequence, and when it ends. Only who holds the claim may mark.
 """
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -174,8 +173,31 @@ def _aware(first: Any) -> datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
+_MARK = """UPDATE mailer_copy SET state = 'accepted', claimed_by = '', claimed_until = NULL, next_attempt_at = NULL,
+        decided_at = v.at, reply_code = v.code, reply_status = v.status, reply_text = v.words
+    FROM {rows} WHERE mailer_copy.id = v.copy {by_id}
+        AND mailer_copy.claimed_by = %s AND mailer_copy.state || '' = 'claimed'"""
+#: Answers in one statement on SQLite, which makes a statement of this length ready once; those left over go one by one.
+_TOGETHER = 50
+_FROM_VALUES = (
+    "(SELECT column1 AS copy, column2 AS at, column3 AS code, column4 AS status, column5 AS words"
+    " FROM (VALUES {})) AS v"
+)
+_MARK_TOGETHER, _MARK_ONE = (
+    _MARK.format(rows=_FROM_VALUES.format(", ".join(["(%s, %s, %s, %s, %s)"] * count)), by_id="")
+    for count in (_TOGETHER, 1)
+)
+#: Of an array that a query gives PostgreSQL expects ten; told of a thousand it reads the whole table instead. Nor is
+#: the state asked for in the words of `copy_by_claim`: there it reads all that was claimed and no longer is.
+_MARK_ARRAYS = _MARK.format(
+    rows="unnest(%s::bigint[], %s::timestamptz[], %s::int[], %s::text[], %s::text[])"
+    " AS v(copy, at, code, status, words)",
+    by_id="AND mailer_copy.id = ANY(ARRAY(SELECT unnest(%s::bigint[])))",
+)
+
+
 def mark_accepted(rows: Sequence[tuple[int, datetime, Reply]], worker: str) -> None:
-    """Write down the copies that the server took, when, and with what reply; one statement, inside `writing()`.
+    """Write down the copies that the server took, when, and with what reply; inside `writing()`.
 
     Only what this worker still holds: of a claim that was called lost meanwhile nothing is written.
     """
@@ -187,43 +209,15 @@ def mark_accepted(rows: Sequence[tuple[int, datetime, Reply]], worker: str) -> N
         for moment in (_moment(at),)
         for copy, _, reply in together
     ]
-    source = _value_rows(values)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE mailer_copy SET state = 'accepted', claimed_by = '', claimed_until = NULL, next_attempt_at = NULL,"  # noqa: S608
-            " decided_at = v.at, reply_code = v.code, reply_status = v.status, reply_text = v.words"
-            f" FROM {source.sql} WHERE mailer_copy.id = v.copy{source.by_id}"
-            # Not in the words of `copy_by_claim`: PostgreSQL reads there all that was claimed and no longer is.
-            " AND mailer_copy.claimed_by = %s AND mailer_copy.state || '' = 'claimed'",
-            [*source.params, worker],
-        )
-
-
-_FROM_JSON = (
-    "(SELECT j.value ->> 0 AS copy, j.value ->> 1 AS at, j.value ->> 2 AS code, j.value ->> 3 AS status,"
-    " j.value ->> 4 AS words FROM json_each(%s) j) AS v"
-)
-_FROM_ARRAYS = (
-    "unnest(%s::bigint[], %s::timestamptz[], %s::int[], %s::text[], %s::text[]) AS v(copy, at, code, status, words)"
-)
-#: Of an array that a query gives PostgreSQL expects ten; told of a thousand it reads the whole table instead.
-_BY_ID = " AND mailer_copy.id = ANY(ARRAY(SELECT unnest(%s::bigint[])))"
-
-
-class _Rows(NamedTuple):
-    """A table `v` of (copy, at, code, status, words), and what has the database find those copies by their ids."""
-
-    sql: str
-    by_id: str
-    params: list[Any]
-
-
-def _value_rows(values: Sequence[tuple[Any, ...]]) -> _Rows:
-    """The table; its rows, however many, are in one parameter or a few."""
-    if connection.vendor == "postgresql":
-        columns: list[Any] = [list(column) for column in zip(*values, strict=True)]
-        return _Rows(_FROM_ARRAYS, _BY_ID, [*columns, columns[0]])
-    return _Rows(_FROM_JSON, "", [json.dumps(values)])
+        if connection.vendor == "postgresql":
+            columns = [list(column) for column in zip(*values, strict=True)]
+            cursor.execute(_MARK_ARRAYS, [*columns, columns[0], worker])
+            return
+        whole = len(values) - len(values) % _TOGETHER
+        chunks = (values[start : start + _TOGETHER] for start in range(0, whole, _TOGETHER))
+        cursor.executemany(_MARK_TOGETHER, [(*chain.from_iterable(chunk), worker) for chunk in chunks])
+        cursor.executemany(_MARK_ONE, [(*row, worker) for row in values[whole:]])
 
 
 def mark(

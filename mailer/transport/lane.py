@@ -24,11 +24,14 @@ from mailer.transport.payload import dot_stuffed
 from mailer.transport.relay import Timeouts
 from mailer.transport.transaction import announcement, refusal_of_ours
 
+# To look a member up in its enumeration takes six times as long as a name here, many times a letter.
+_MAIL, _RCPT, _DATA, _BODY, _FINAL_DOT, _RSET = Step.MAIL, Step.RCPT, Step.DATA, Step.BODY, Step.FINAL_DOT, Step.RSET
 #: Of a letter's announcement.
-_STEPS: tuple[Step, ...] = (Step.MAIL, Step.RCPT, Step.DATA)
-_WANTED = {Step.RSET: 2, Step.MAIL: 2, Step.RCPT: 2, Step.DATA: 3}
+_STEPS: tuple[Step, ...] = (_MAIL, _RCPT, _DATA)
+_GROUP = len(_STEPS)
+_WANTED = {_RSET: 2, _MAIL: 2, _RCPT: 2, _DATA: 3}
 #: Before either is answered the server has been told of no letter.
-_BETWEEN_LETTERS = (Step.RSET, Step.MAIL)
+_BETWEEN_LETTERS = (_RSET, _MAIL)
 #: Replies are short. A larger buffer would cost an mmap and a munmap each (performance.md section 2).
 _READ = 4096
 _HUNG_UP = "The server hung up."
@@ -96,9 +99,6 @@ class Lane:
         self._reader = reader
         self._patience = {step: timeouts.of(step) for step in Step}
         self._out = Outgoing(sock)
-        # One for all lanes would be shared with other threads; one for each reply would have to be made.
-        self._buffer = bytearray(_READ)
-        self._view = memoryview(self._buffer)
         self._secure = sock if isinstance(sock, ssl.SSLSocket) else None
         self._expected: deque[tuple[Step, Parcel | None]] = deque()
         self._unsaid: deque[tuple[Step, bytes, Parcel]] = deque()
@@ -178,7 +178,7 @@ class Lane:
             if reply is None:
                 self.letters += 1
                 return parcel
-            self.ended.append(Ended(parcel, Answer(Step.MAIL, reply, final_dot_written=False)))
+            self.ended.append(Ended(parcel, Answer(_MAIL, reply, final_dot_written=False)))
         return None
 
     def _opening(self, parcel: Parcel) -> bytes:
@@ -186,7 +186,7 @@ class Lane:
         lines, steps = announcement(parcel.envelope, self.capabilities), _STEPS
         if self._must_reset:
             self._must_reset = False
-            lines, steps = b"RSET\r\n" + lines, (Step.RSET, *steps)
+            lines, steps = b"RSET\r\n" + lines, (_RSET, *steps)
         if self.capabilities.pipelining:
             self._expected += zip(steps, repeat(parcel))
             return lines
@@ -204,11 +204,11 @@ class Lane:
         """Take in what has come, though not all of it if there is much: the socket then stays ready."""
         try:
             while True:
-                count = self.socket.recv_into(self._buffer)
-                if not count:
+                octets = self.socket.recv(_READ)
+                if not octets:
                     self._gone = _HUNG_UP
                     return
-                self._reader.feed(self._view[:count])
+                self._reader.feed(octets)
                 # What TLS has deciphered already makes no socket ready.
                 if self._secure is None or not self._secure.pending():
                     return
@@ -227,20 +227,21 @@ class Lane:
 
     def _hear_each(self, source: Source) -> bool:
         """Every reply is judged by itself, by what was said."""
-        heard_any = False
-        while self.is_open and not self._reader.empty:
-            is_in_turn = self._expected and self._out.left <= 0
+        reader, expected, heard_any = self._reader, self._expected, False
+        while self.is_open and not reader.empty:
+            is_in_turn = expected and self._out.left <= 0
             # So many are expected when MAIL, RCPT and DATA went out in one write and none of them is answered.
-            if is_in_turn and len(self._expected) == len(_STEPS) and self._reader.skip_opened():
+            if is_in_turn and len(expected) == _GROUP and reader.skip_opened():
                 heard_any = True
-                parcel = self._expected[0][1]
-                self._expected.clear()
-                self._judge(Step.DATA, parcel, None, source)
-            elif (reply := self._reader.take()) is None:
+                _, parcel = expected[0]
+                expected.clear()
+                self._judge(_DATA, parcel, None, source)
+            elif (reply := reader.take()) is None:
                 break
             elif is_in_turn:
                 heard_any = True
-                self._judge(*self._expected.popleft(), reply, source)
+                step, parcel = expected.popleft()
+                self._judge(step, parcel, reply, source)
             else:
                 self._heard_out_of_turn(reply)
         return heard_any
@@ -250,11 +251,13 @@ class Lane:
         if parcel is None:  # the answer to a lone dot: the letter was refused before
             if reply is not None and (reply.code == 421 or reply.first_digit not in (2, 4, 5)):
                 self._lose(_ENDED)
-        elif step is Step.FINAL_DOT and reply is not None:
+        elif reply is None:
+            self._write_content(parcel, source)
+        elif step is _FINAL_DOT:
             self._end(parcel, reply)
-        elif reply is not None and reply.first_digit != _WANTED[step]:
+        elif reply.first_digit != _WANTED[step]:
             self._refused(step, parcel, reply)
-        elif step is Step.DATA:
+        elif step is _DATA:
             self._write_content(parcel, source)
         if not self._expected and self.is_open:
             self._go_on(source)
@@ -271,13 +274,13 @@ class Lane:
 
     def _end(self, parcel: Parcel, reply: Reply) -> None:
         if reply.first_digit not in (2, 4, 5):
-            self._expected.appendleft((Step.FINAL_DOT, parcel))
+            self._expected.appendleft((_FINAL_DOT, parcel))
             self._lose(f"The server answered out of place: {reply}.")
             return
-        self._decide(parcel, Answer(Step.FINAL_DOT, reply, final_dot_written=True))
+        self._decide(parcel, Answer(_FINAL_DOT, reply, final_dot_written=True))
 
     def _refused(self, step: Step, parcel: Parcel, reply: Reply) -> None:
-        if reply.first_digit not in (4, 5) or (step is Step.RSET and reply.code != 421):
+        if reply.first_digit not in (4, 5) or (step is _RSET and reply.code != 421):
             self._expected.appendleft((step, parcel))
             self._lose(f"The server answered out of place: {reply}.")
         elif self.decided and ends_between_letters(step, reply):
@@ -285,13 +288,13 @@ class Lane:
             self._lose(f"The server ended the session: {reply}.")
         else:
             # A letter's first step is MAIL, whatever was said before to begin anew.
-            told = Step.MAIL if step is Step.RSET else step
+            told = _MAIL if step is _RSET else step
             self._refusal = self._refusal or Answer(told, reply, final_dot_written=False)
             if reply.code == 421:
                 self._forget(parcel)
                 self._finish_refusal(parcel)
                 self._lose(_ENDED, untried=True)
-            elif step is Step.DATA or self._unsaid:
+            elif step is _DATA or self._unsaid:
                 self._unsaid.clear()
                 self._finish_refusal(parcel)
 
@@ -315,7 +318,7 @@ class Lane:
         _, parcel = self._expected[0] if self._expected else (None, None)
         if parcel is not None and reply.first_digit in (4, 5):
             self._expected.popleft()
-            self._decide(parcel, Answer(Step.BODY, reply, final_dot_written=False))
+            self._decide(parcel, Answer(_BODY, reply, final_dot_written=False))
             self._lose(_ENDED, untried=True)
         elif reply.code == 421:
             self._lose(f"The server ended the session: {reply}.")
@@ -326,7 +329,7 @@ class Lane:
 
     def _write_content(self, parcel: Parcel, source: Source) -> None:
         """The server asks for the letter."""
-        self._expected.appendleft((Step.DATA, parcel))
+        self._expected.appendleft((_DATA, parcel))
         if self._gone is not None or not self._reader.empty:
             self._lose(self._gone or _OUT_OF_TURN)
         elif self._refusal is not None:
@@ -334,7 +337,7 @@ class Lane:
         elif (following := self._last_look(parcel, source)) is not None:
             envelope = parcel.envelope
             content = envelope.payload if envelope.is_fit else dot_stuffed(envelope.payload)
-            self._expected[0] = Step.FINAL_DOT, parcel
+            self._expected[0] = _FINAL_DOT, parcel
             self._out.say_letter(content, following)
             self._write()
 
@@ -360,12 +363,12 @@ class Lane:
     def _write_lone_dot(self, parcel: Parcel) -> None:
         """RFC 2920 section 3.1: every RCPT failed, and DATA was answered 354 all the same."""
         self._expected.popleft()
-        refused_at_rcpt = self._refusal is not None and self._refusal.step is Step.RCPT
+        refused_at_rcpt = self._refusal is not None and self._refusal.step is _RCPT
         self._finish_refusal(parcel)
         if not refused_at_rcpt:  # it may have taken a recipient: the dot would be an empty letter
             self._lose("The server asked for a letter after it had refused its sender.")
             return
-        self._expected.append((Step.FINAL_DOT, None))
+        self._expected.append((_FINAL_DOT, None))
         self._out.say_lone_dot()
         self._write()
 
@@ -398,7 +401,9 @@ class Lane:
     # --- the end
 
     def _forget(self, parcel: Parcel) -> None:
-        self._expected = deque(each for each in self._expected if each[1] is not parcel)
+        kept = [each for each in self._expected if each[1] is not parcel]
+        self._expected.clear()
+        self._expected += kept
         self._unsaid.clear()  # only ever one letter's
 
     def _lose(self, note: str, *, untried: bool = False) -> None:
@@ -426,8 +431,8 @@ class Lane:
 
     def _last_of(self, step: Step, note: str, has_no_dot: bool) -> Answer | None:
         """What is known of the first letter; None: the session ended after others, before this one was taken up."""
-        if step is Step.FINAL_DOT:
-            told = Step.BODY if has_no_dot else step
+        if step is _FINAL_DOT:
+            told = _BODY if has_no_dot else step
             return Answer(told, None, final_dot_written=not has_no_dot, note=note)
         if self._refusal is not None:
             return self._refusal
@@ -437,7 +442,7 @@ class Lane:
 
     def _set_deadline(self) -> None:
         if self._out.waits:
-            self.deadline = self.ticks() + self._patience[Step.BODY]
+            self.deadline = self.ticks() + self._patience[_BODY]
         elif self._expected:
             self.deadline = self.ticks() + self._patience[self._expected[0][0]]
         elif self._unsaid:

@@ -73,8 +73,9 @@ class Outgoing:
             while pieces:
                 sent = self._send()
                 self.left -= sent
-                while pieces and sent >= len(pieces[0]):
-                    sent -= len(pieces.pop(0))
+                while pieces and sent >= (length := len(pieces[0])):
+                    sent -= length
+                    del pieces[0]
                 if sent:
                     pieces[0] = memoryview(pieces[0])[sent:]
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):

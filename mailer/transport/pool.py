@@ -158,9 +158,10 @@ class Pool:
             if not (lane.decided or lane.was_closed_by_us):
                 self._turned_away(_no_letters(lane))
             return
-        if lane.is_writing != lane.is_watched_for_room:
-            lane.is_watched_for_room = lane.is_writing
-            self._epoll.modify(number, select.EPOLLIN | (select.EPOLLOUT if lane.is_writing else 0))
+        is_writing = lane.is_writing
+        if is_writing != lane.is_watched_for_room:
+            lane.is_watched_for_room = is_writing
+            self._epoll.modify(number, select.EPOLLIN | (select.EPOLLOUT if is_writing else 0))
         if lane.is_idle:
             self._idle[number] = lane
             if lane.is_spent:

@@ -8,7 +8,6 @@ credentials in any text, even when the server repeats them.
 
 from base64 import b64encode
 from collections.abc import Generator
-from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
 from mailer.core.reply import Capabilities, Reply, Step
@@ -124,7 +123,7 @@ def _without_secrets(reply: Reply, secret: str, sent: str) -> Reply:
     """The reply, or its code alone if it repeats a part of the secret, as it is or as it was sent."""
     forms = (secret, _base64(secret).decode(), _base64(sent).decode())
     if any(_holds_a_part(reply.text, form) for form in forms):
-        return replace(reply, text="(withheld, since the server repeated the password or token)")
+        return reply._replace(text="(withheld, since the server repeated the password or token)")
     return reply
 
 

@@ -204,3 +204,9 @@ def test_success_is_an_answer_only_after_the_final_dot() -> None:
     ):
         with pytest.raises(ValueError, match="cannot end"):
             Answer(step, reply, written)
+
+
+@given(st.integers(200, 599), st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60))
+def test_the_usual_reply_is_read_as_any_other(code: int, text: str) -> None:
+    """One legible line is taken at once; with a bare LF it goes the long way."""
+    assert parse(b"%d %b\r\n" % (code, text.encode())) == parse(b"%d %b\n" % (code, text.encode()))
