@@ -4,17 +4,18 @@ Open loop: requests leave by a fixed plan, whatever became of those before, and 
 due. So a server that stalls cannot hide how many would have waited.
 """
 
+import os
 import selectors
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from mailer.bench import wire
 from mailer.bench.frame import Row
-from mailer.bench.send import Bench, bench
-from mailer.bench.site import Site
+from mailer.bench.send import DATABASE, Bench, bench
+from mailer.bench.site import Site, fresh_database
 from mailer.bench.wire import BenchRefused, Sink
 
 _TIMEOUT = 10.0
@@ -222,9 +223,16 @@ def pages(site: Site, port: int) -> Iterator[int]:
 
 @contextmanager
 def visited(members: int) -> Iterator[tuple[Bench, int]]:
-    """A site of so many members whose links lead to a port of this machine, and that port; nobody answers there yet."""
-    port = _free_port()
-    with wire.compiled() as tools, bench(tools, members, base_url=f"http://127.0.0.1:{port}") as ours:
+    """A site of so many members whose links lead to a port of this machine, and that port; nobody answers there yet.
+
+    It is on PostgreSQL if a server is named.
+    """
+    port, server = _free_port(), os.environ.get(DATABASE)
+    with (
+        wire.compiled() as tools,
+        fresh_database(server) if server else nullcontext("sqlite") as database,
+        bench(tools, members, database=database, base_url=f"http://127.0.0.1:{port}") as ours,
+    ):
         yield ours, port
 
 

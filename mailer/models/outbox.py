@@ -173,8 +173,9 @@ def _aware(first: Any) -> datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-_MARK = """UPDATE mailer_copy SET state = 'accepted', claimed_by = '', claimed_until = NULL, next_attempt_at = NULL,
-        decided_at = v.at, reply_code = v.code, reply_status = v.status, reply_text = v.words
+# The next attempt is none since the claim; to say it again would have an index asked.
+_MARK = """UPDATE mailer_copy SET state = 'accepted', claimed_by = '', claimed_until = NULL, decided_at = v.at,
+        reply_code = v.code, reply_status = v.status, reply_text = v.words
     FROM {rows} WHERE mailer_copy.id = v.copy {by_id}
         AND mailer_copy.claimed_by = %s AND mailer_copy.state || '' = 'claimed'"""
 #: Answers in one statement on SQLite, which makes a statement of this length ready once; those left over go one by one.

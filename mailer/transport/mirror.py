@@ -49,8 +49,7 @@ class Mirror:
     def read(self) -> Mirrored | None:
         """What it says; None if there is none."""
         try:
-            with self.path.open("rb") as file, _locked(file.fileno(), fcntl.LOCK_SH):
-                octets = file.read()
+            octets = self._octets()
         except FileNotFoundError:
             return None
         try:
@@ -107,6 +106,13 @@ class Mirror:
             os.close(self._file)
             self._file = None
 
+    def _octets(self) -> bytes:
+        """The file as it is between two writes; without its lock, which a process that was frozen may hold."""
+        before = self.path.read_bytes()
+        while (octets := self.path.read_bytes()) != before:
+            before = octets
+        return octets
+
     def _opened(self) -> int | None:
         if self._file is not None and os.fstat(self._file).st_nlink == 0:
             self.close()
@@ -119,9 +125,9 @@ class Mirror:
 
 
 @contextmanager
-def _locked(file: int, how: int = fcntl.LOCK_EX) -> Iterator[None]:
-    """Keep other processes out between looking and writing, and writers while it is read."""
-    fcntl.flock(file, how)
+def _locked(file: int) -> Iterator[None]:
+    """Keep other processes out between looking and writing."""
+    fcntl.flock(file, fcntl.LOCK_EX)
     try:
         yield
     finally:

@@ -1,5 +1,6 @@
 """The mirror outside the database: never lower than it was, whole or refused, and cheap (design.md section 4)."""
 
+import fcntl
 import multiprocessing
 import os
 from dataclasses import dataclass, replace
@@ -127,6 +128,22 @@ def test_several_processes_never_lower_it(mirror: Mirror) -> None:
     for process in both:
         process.join(60)
     assert counts(mirror) == (2999, 34)
+
+
+def test_it_is_read_while_a_frozen_process_holds_its_lock(mirror: Mirror) -> None:
+    mirror.write(MIRRORED)
+    with mirror.path.open("r+b") as frozen:
+        fcntl.flock(frozen, fcntl.LOCK_EX)
+        assert mirror.read() == MIRRORED
+
+
+def test_what_is_written_to_between_two_readings_is_read_again(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    mirror.write(MIRRORED)
+    whole = mirror.path.read_bytes()
+    half = whole.replace(b"sends 00000000000000000012", b"sends 00000000000000000099")
+    found = iter([half, whole, whole])
+    monkeypatch.setattr(Path, "read_bytes", lambda _: next(found))
+    assert mirror.read() == MIRRORED
 
 
 def test_a_copied_folder_is_another_place_and_a_renamed_one_is_not(tmp_path: Path) -> None:
