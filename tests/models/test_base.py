@@ -4,7 +4,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from mailer.models import base
-from mailer.models.base import Busy, writing
+from mailer.models.base import Busy, first_row, writing
 from mailer.models.site import Counter, bump
 from tests.web.away import locked
 
@@ -30,3 +30,10 @@ def test_a_write_that_failed_lets_the_next_thread_write() -> None:
     with writing(0):
         assert base._WRITER.locked() == (connection.vendor == "sqlite")
     assert not base._WRITER.locked()
+
+
+def test_postgresql_compiles_nothing_on_any_connection_of_ours() -> None:
+    """Of a site of a million each range of 250 members took it 0.4 s before it was looked at."""
+    if connection.vendor == "postgresql":
+        connection.close()
+        assert first_row("SHOW jit") == ("off",)
