@@ -89,8 +89,9 @@ def adopt(house: House, actor: Actor, reason: str, *, incarnation: str, now: dat
             raise NothingToAdopt("Somebody else has just adopted this site.")
         counts = halt.renew_site(incarnation, seen.counts if seen else Counts(incarnation, 0, 0))
         halt.end(now, actor.reference, reason)
-        record(now, actor.reference, "site adopted", about="site", incarnation=incarnation, reason=reason)
-    mirror.write(Mirrored(counts, this_machine(house.config.data.dir)))
+        record(now, actor.reference, halt.ADOPTED, about="site", incarnation=incarnation, reason=reason)
+        # Before anybody else sees it: whoever found the new site beside the old mirror would stop it again.
+        mirror.write(Mirrored(counts, this_machine(house.config.data.dir), halt.newest_line()))
     return Doubt(standstill.kind)
 
 
@@ -113,6 +114,7 @@ def _doubt(house: House) -> Doubt | None:
         alone=house.config.database.postgres is None,
         plans_to_send=halt.plans().exists(),
         has_line=mirrored is None or mirrored.line is None or halt.has_line(mirrored.line),
+        was_it=mirrored is not None and halt.was(mirrored.counts.incarnation),
     )
 
 
@@ -127,8 +129,8 @@ def _follow(house: House) -> None:
     """Nothing is wrong: let the mirror say where the site is now, and never less than it has seen."""
     mirror, counts, here = _mirror(house.journals), _counts(), this_machine(house.config.data.dir)
     mirrored = mirror.read()
-    is_same = mirrored is not None and (mirrored.counts.incarnation, mirrored.machine) == (counts.incarnation, here)
-    if is_same and mirrored and mirrored.line is not None:
+    if mirrored is not None and (mirrored.counts.incarnation, mirrored.machine) == (counts.incarnation, here):
+        mirror.make_room()
         return
     if mirrored is not None and (mirrored.counts.sends > counts.sends or mirrored.counts.changes > counts.changes):
         # Of another incarnation, which a person has adopted since: its numbers of claims must not come again.

@@ -8,7 +8,7 @@ from mailer.actions.adopt_lists import adopt
 from mailer.core.errors import MailerError
 from mailer.house import House
 from mailer.keys import fingerprints
-from mailer.models import guards, setting_up
+from mailer.models import guards, halt, setting_up
 from mailer.models.base import writing
 from mailer.models.ledger import record
 
@@ -31,7 +31,7 @@ def prepare_database(house: House, *, now: datetime, incarnation: str, actor: Ac
     with writing():
         new = setting_up.ensure_site(incarnation, fingerprints(house.keys), now)
         if new:
-            record(now, actor.reference, "site made", about="site", incarnation=incarnation)
+            record(now, actor.reference, halt.MADE, about="site", incarnation=incarnation)
     check_keys(house)
     return Prepared(new, adopt(house, actor, now))
 

@@ -25,7 +25,7 @@ class Doubt(StrEnum):
 IN_WORDS: dict[Doubt, str] = {
     Doubt.RESTORED: "An older database was restored: what was sent after that backup is not known here.",
     Doubt.COPIED: "This site was copied or moved, or its journal folder was lost: the original may still be sending.",
-    Doubt.OTHER: "This database is not the one that this site's journal folder belongs to.",
+    Doubt.OTHER: "This database is not the one that this site's journal folder belongs to, or predates an adoption.",
 }
 
 
@@ -88,10 +88,12 @@ def doubt(
     alone: bool,
     plans_to_send: bool,
     has_line: bool = True,
+    was_it: bool = False,
 ) -> Doubt | None:
     """Why this database may not be sent from; None: the two agree.
 
-    `alone`: no other host may send from this database. `has_line`: the database has the mirror's line of the audit log.
+    `alone`: no other host may send from this database. `has_line`: the database has the mirror's line of the audit log;
+    `was_it`: it was the incarnation that the mirror names, before a person adopted it, perhaps on another host.
     A site that has never sent and has nothing planned may be copied and moved about freely.
     """
     if mirrored is None:
@@ -99,7 +101,7 @@ def doubt(
     seen = mirrored.counts
     may_double = database.sends > 0 or plans_to_send
     if seen.incarnation != database.incarnation:
-        return Doubt.OTHER if alone and may_double else None
+        return Doubt.OTHER if may_double and (alone or not was_it) else None
     if seen.sends > database.sends or seen.changes > database.changes or not has_line:
         return Doubt.RESTORED
     # Of hosts that share a database each has a mirror of its own, which falls behind while others send.

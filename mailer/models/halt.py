@@ -19,6 +19,8 @@ from mailer.models.site import Counter, Site, current
 from mailer.models.steering import in_state
 
 _S = MailingState
+#: What the audit log calls the birth of a site, and of each later incarnation.
+MADE, ADOPTED = "site made", "site adopted"
 #: Who is named as the worker of copies that a lost time may have sent.
 _LOST_TIME = "a time that is not known here"
 _WHY = "It may have been sent: this database was restored, copied or moved."
@@ -77,6 +79,12 @@ def newest_line() -> LogLine | None:
 def has_line(line: LogLine) -> bool:
     """Whether this very line is in the audit log: in a database from before it another may have its number."""
     return _as_line(Event.unscoped.filter(pk=line.number).first()) == line
+
+
+def was(incarnation: str) -> bool:
+    """Whether this database was made, or adopted, as this incarnation of the site."""
+    rows = Event.unscoped.filter(subject_type="site", verb__in=(MADE, ADOPTED), details__incarnation=incarnation)
+    return bool(rows.exists())
 
 
 def _as_line(event: Event | None) -> LogLine | None:

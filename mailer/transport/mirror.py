@@ -26,7 +26,9 @@ from mailer.core.standing import Counts, LogLine, Machine, Mirrored
 _DIGITS = 20
 #: Where the digits of each counter begin.
 _PLACES = {"sends": len("sends "), "changes": len("sends ") + _DIGITS + 1 + len("changes ")}
-_LINE_AT = _PLACES["changes"] + _DIGITS + 1
+_LINE, _LINE_AT = b"line ", _PLACES["changes"] + _DIGITS + 1
+#: Octets; no mirror has as many.
+_MOST = 1 << 16
 _NO_LINE = LogLine(0, "0" * 32)
 #: Seconds from one fdatasync to the next.
 _SYNC_EVERY = 1.0
@@ -49,23 +51,50 @@ class Mirror:
     def read(self) -> Mirrored | None:
         """What it says; None if there is none."""
         try:
-            octets = self._octets()
+            return self._parsed(self._octets())
         except FileNotFoundError:
             return None
-        try:
-            lines = dict(line.split(" ", 1) for line in octets.decode("ascii").splitlines())
-            counts = Counts(lines["incarnation"], int(lines["sends"]), int(lines["changes"]))
-            machine = json.loads(lines["machine"])
-            place = Machine(**{**machine, "addresses": frozenset(machine["addresses"])})
-            return Mirrored(counts, place, _line(lines.get("line")))
-        except (ValueError, KeyError, TypeError) as error:
-            raise MirrorError(
-                f"{self.path} cannot be read. If its disk is sound, move it away and run `mailer site adopt`."
-            ) from error
 
     def write(self, mirrored: Mirrored) -> None:
         """Write all of it anew, durably; what is there is replaced as a whole."""
-        self.close()
+        with self._noting:
+            self._replace(mirrored)
+
+    def make_room(self) -> None:
+        """Write what an earlier version of Mailer wrote anew, with a place for the line; nothing is lost of it."""
+        with self._noting, self._held() as file:
+            if file is not None and not _has_room(file):
+                self._replace(self._parsed(os.pread(file, _MOST, 0)))
+
+    def note(self, line: LogLine | None = None, **counters: int) -> None:
+        """Raise counters to these values, and the line to this one, unless they are higher already.
+
+        Nothing if there is no mirror yet; no line in a mirror that an earlier version of Mailer wrote.
+        """
+        with self._noting:
+            with self._held() as file:
+                if file is None:
+                    return
+                for name, value in counters.items():
+                    _raise(file, _PLACES[name], value)
+                if line is not None and _has_room(file):
+                    _raise_line(file, line)
+            now = self._ticks()
+            if now - self._synced_at >= _SYNC_EVERY:
+                os.fdatasync(file)
+                self._synced_at = now
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._noting:
+            self._close()
+
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+
+    def _replace(self, mirrored: Mirrored) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self.path.with_suffix(f".{os.getpid()}.new")
         number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -81,30 +110,27 @@ class Mirror:
         finally:
             os.close(folder)
 
-    def note(self, line: LogLine | None = None, **counters: int) -> None:
-        """Raise counters to these values, and the line to this one, unless they are higher already.
-
-        Nothing if there is no mirror yet; no line in a mirror that an earlier version of Mailer wrote.
-        """
-        with self._noting:
-            file = self._opened()
-            if file is None:
-                return
+    @contextmanager
+    def _held(self) -> Iterator[int | None]:
+        """The file, with other processes kept out: the one that counts, though it be written anew meanwhile."""
+        while (file := self._opened()) is not None:
             with _locked(file):
-                for name, value in counters.items():
-                    _raise(file, _PLACES[name], value)
-                if line is not None:
-                    _raise_line(file, line)
-            now = self._ticks()
-            if now - self._synced_at >= _SYNC_EVERY:
-                os.fdatasync(file)
-                self._synced_at = now
+                if os.fstat(file).st_nlink:
+                    yield file
+                    return
+        yield None
 
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+    def _parsed(self, octets: bytes) -> Mirrored:
+        try:
+            lines = dict(line.split(" ", 1) for line in octets.decode("ascii").splitlines())
+            counts = Counts(lines["incarnation"], int(lines["sends"]), int(lines["changes"]))
+            machine = json.loads(lines["machine"])
+            place = Machine(**{**machine, "addresses": frozenset(machine["addresses"])})
+            return Mirrored(counts, place, _line(lines.get("line")))
+        except (ValueError, KeyError, TypeError) as error:
+            raise MirrorError(
+                f"{self.path} cannot be read. If its disk is sound, move it away and run `mailer site adopt`."
+            ) from error
 
     def _octets(self) -> bytes:
         """The file as it is between two writes; without its lock, which a process that was frozen may hold."""
@@ -115,7 +141,7 @@ class Mirror:
 
     def _opened(self) -> int | None:
         if self._file is not None and os.fstat(self._file).st_nlink == 0:
-            self.close()
+            self._close()
         if self._file is None:
             try:
                 self._file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
@@ -139,9 +165,13 @@ def _raise(file: int, place: int, value: int) -> None:
         os.pwrite(file, f"{value:0{_DIGITS}d}".encode("ascii"), place)
 
 
+def _has_room(file: int) -> bool:
+    """Whether it has a place for the line."""
+    return os.pread(file, len(_LINE), _LINE_AT) == _LINE
+
+
 def _raise_line(file: int, line: LogLine) -> None:
-    name, _, value = os.pread(file, len("line ") + _DIGITS, _LINE_AT).partition(b" ")
-    if name == b"line" and int(value) < line.number:
+    if int(os.pread(file, _DIGITS, _LINE_AT + len(_LINE))) < line.number:
         # In one write: number and digest are of one line, whoever is killed.
         os.pwrite(file, _line_text(line).encode("ascii"), _LINE_AT)
 

@@ -103,5 +103,12 @@ def test_the_database_of_another_site_is_noticed_where_it_could_send() -> None:
     assert judged(other, replace(DATABASE, sends=0), plans=True) is Doubt.OTHER
 
 
-def test_another_incarnation_on_a_shared_database_was_adopted_by_a_person() -> None:
-    assert judged(seen(incarnation="bb", sends=9999), alone=False) is None
+@pytest.mark.parametrize(("was_it", "says"), [(True, None), (False, Doubt.OTHER)])
+def test_a_shared_database_of_another_incarnation_is_believed_if_it_was_this_one_once(
+    was_it: bool, says: Doubt | None
+) -> None:
+    """A person adopted it on another host; else it is from before an adoption, or another site's."""
+    mirrored = seen(incarnation="bb", sends=9999)
+    assert doubt(DATABASE, mirrored, HERE, alone=False, plans_to_send=False, was_it=was_it) is says
+    assert doubt(DATABASE, mirrored, HERE, alone=True, plans_to_send=False, was_it=was_it) is Doubt.OTHER
+    assert doubt(replace(DATABASE, sends=0), mirrored, HERE, alone=False, plans_to_send=False) is None

@@ -3,6 +3,8 @@
 import fcntl
 import multiprocessing
 import os
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -128,6 +130,43 @@ def test_several_processes_never_lower_it(mirror: Mirror) -> None:
     for process in both:
         process.join(60)
     assert counts(mirror) == (2999, 34)
+
+
+def test_room_for_the_line_is_made_once_and_loses_nothing(mirror: Mirror) -> None:
+    mirror.write(MIRRORED)
+    lines = mirror.path.read_text(encoding="ascii").splitlines(keepends=True)
+    mirror.path.write_text("".join(line for line in lines if not line.startswith("line ")), encoding="ascii")
+    another = Mirror(mirror.path)
+    another.note(sends=99)
+    mirror.make_room()
+    inode = mirror.path.stat().st_ino
+    mirror.make_room()
+    assert mirror.path.stat().st_ino == inode
+    # The other still has the file that was written anew.
+    another.note(LogLine(7, "a" * 32), sends=100)
+    expected = replace(MIRRORED, counts=replace(MIRRORED.counts, sends=100), line=LogLine(7, "a" * 32))
+    assert mirror.read() == expected
+
+
+def test_threads_write_it_anew_and_count_in_it_side_by_side(mirror: Mirror) -> None:
+    mirror.write(MIRRORED)
+    faults: list[Exception] = []
+
+    def again(act: Callable[[int], None]) -> None:
+        try:
+            for number in range(300):
+                act(number)
+        except Exception as error:  # noqa: BLE001 - whatever it was is what the test is about
+            faults.append(error)
+
+    acts: list[Callable[[int], None]] = [lambda number: mirror.note(sends=number), lambda _: mirror.write(MIRRORED)]
+    threads = [threading.Thread(target=again, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert counts(mirror)[0] >= MIRRORED.counts.sends
 
 
 def test_it_is_read_while_a_frozen_process_holds_its_lock(mirror: Mirror) -> None:
