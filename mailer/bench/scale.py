@@ -19,10 +19,10 @@ _CLAIM, _MOST_CLAIMS = 1000, 20_000
 class Constants:
     """Seconds a letter, measured on one core of the machine of docs/performance.md; octets of a letter."""
 
-    hand_over: float = 55e-6
+    hand_over: float = 40e-6
     encrypt: float = 55e-6
     sign: float = 345e-6
-    on_sqlite: float = 25e-6
+    on_sqlite: float = 13e-6
     on_postgresql: float = 75e-6
     octets: int = 38_000
 
