@@ -107,14 +107,16 @@ def _mirror(journals: Path) -> Mirror:
 
 def _doubt(house: House) -> Doubt | None:
     mirrored = _mirror(house.journals).read()
+    counts = _counts()
+    seen = mirrored.counts.incarnation if mirrored else counts.incarnation
     return doubt(
-        _counts(),
+        counts,
         mirrored,
         this_machine(house.config.data.dir),
         alone=house.config.database.postgres is None,
         plans_to_send=halt.plans().exists(),
         has_line=mirrored is None or mirrored.line is None or halt.has_line(mirrored.line),
-        was_it=mirrored is not None and halt.was(mirrored.counts.incarnation),
+        was_it=seen == counts.incarnation or halt.was(seen),
     )
 
 

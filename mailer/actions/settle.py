@@ -51,7 +51,7 @@ def settle(
     if slowed and (took := slowed.intersection(domain_of(result.copy.address) for result in accepted)):
         destination.eased(took, accepted[-1].at)
     resting: dict[str, datetime] = {}
-    for result in results if len(accepted) < len(results) else ():
+    for result in results:
         if result.judged.state is not _ACCEPTED:
             until = _settle_one(house, mailing, claim, result)
             if until is not None:

@@ -8,13 +8,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from mailer.bench.frame import ROUNDS, Report, Round, Row, compared, this_machine
 from mailer.bench.send import DATABASE
-from mailer.bench.site import Site, fresh_database, scratch
+from mailer.bench.site import Site, made, scratch
 
 MEMBERS = 1_000_000
 #: PostgreSQL is asked of fewer people: a row costs it ten times as much, ours as the peer's.
@@ -41,7 +39,7 @@ def run(members: int = MEMBERS, rounds: int = ROUNDS, database: str = "sqlite") 
 
 
 def _measured(members: int, rounds: int, database: str) -> Any:
-    with _made(database) as address, scratch(25, members=members, database=address) as site:
+    with made(database) as address, scratch(25, members=members, database=address) as site:
         return _inside(site, rounds)
 
 
@@ -55,15 +53,6 @@ def _rows(members: int, database: str, found: Any) -> tuple[Row, ...]:
         aim="0.67x",
     )
     return prepared, Row("everyone checked again at the start", "members/s", found["checked"])
-
-
-@contextmanager
-def _made(database: str) -> Iterator[str]:
-    if database == "sqlite":
-        yield database
-        return
-    with fresh_database(database) as address:
-        yield address
 
 
 def _inside(site: Site, rounds: int) -> Any:

@@ -9,13 +9,13 @@ import selectors
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from mailer.bench import wire
 from mailer.bench.frame import Row
 from mailer.bench.send import DATABASE, Bench, bench
-from mailer.bench.site import Site, fresh_database
+from mailer.bench.site import Site, made
 from mailer.bench.wire import BenchRefused, Sink
 
 _TIMEOUT = 10.0
@@ -227,10 +227,10 @@ def visited(members: int) -> Iterator[tuple[Bench, int]]:
 
     It is on PostgreSQL if a server is named.
     """
-    port, server = _free_port(), os.environ.get(DATABASE)
+    port = _free_port()
     with (
         wire.compiled() as tools,
-        fresh_database(server) if server else nullcontext("sqlite") as database,
+        made(os.environ.get(DATABASE) or "sqlite") as database,
         bench(tools, members, database=database, base_url=f"http://127.0.0.1:{port}") as ours,
     ):
         yield ours, port

@@ -151,6 +151,16 @@ def scratch(
 
 
 @contextmanager
+def made(database: str) -> Iterator[str]:
+    """SQLite as it is, and of a PostgreSQL server a database of one's own."""
+    if database == "sqlite":
+        yield database
+        return
+    with fresh_database(database) as address:
+        yield address
+
+
+@contextmanager
 def fresh_database(server: str) -> Iterator[str]:
     """An empty database on a PostgreSQL server, which goes away again."""
     import psycopg  # noqa: PLC0415 - whoever has no PostgreSQL needs no driver

@@ -84,16 +84,6 @@ class Mirror:
                 os.fdatasync(file)
                 self._synced_at = now
 
-    def close(self) -> None:
-        """Let go of the file."""
-        with self._noting:
-            self._close()
-
-    def _close(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            os.close(file)
-
     def _replace(self, mirrored: Mirrored) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self.path.with_suffix(f".{os.getpid()}.new")
@@ -141,7 +131,9 @@ class Mirror:
 
     def _opened(self) -> int | None:
         if self._file is not None and os.fstat(self._file).st_nlink == 0:
-            self._close()
+            # Forgotten before it is closed: its number may be another file's at once.
+            file, self._file = self._file, None
+            os.close(file)
         if self._file is None:
             try:
                 self._file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)

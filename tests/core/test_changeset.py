@@ -376,6 +376,6 @@ def test_the_same_file_again_changes_nothing_and_nobody_is_revived(
     for member in after:
         for stream, word in before[member.id].streams.items() if member.id in before else ():
             assert not (isinstance(word, Left) and isinstance(member.streams[stream], Consented))
-        if member.address and (normal(member.address), fold_name(member.name)) in keys:
+        if member.address and key_of(member) in keys:
             old = before[member.id].streams if member.id in before else {}
             assert all(old.get(s) == word for s, word in member.streams.items() if isinstance(word, Consented))

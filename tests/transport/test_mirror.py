@@ -30,6 +30,12 @@ def mirror(tmp_path: Path) -> Mirror:
     return Mirror(tmp_path / "journal" / "site", Ticks())
 
 
+def as_an_earlier_version(path: Path) -> None:
+    """Without a place for the line."""
+    lines = path.read_text(encoding="ascii").splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not line.startswith("line ")), encoding="ascii")
+
+
 def counts(mirror: Mirror) -> tuple[int, int]:
     found = mirror.read()
     assert found is not None
@@ -67,8 +73,7 @@ def test_the_line_is_only_ever_a_later_one(mirror: Mirror) -> None:
 
 def test_a_mirror_of_an_earlier_version_is_read_and_counted_in_and_gets_no_line(mirror: Mirror) -> None:
     mirror.write(MIRRORED)
-    lines = mirror.path.read_text(encoding="ascii").splitlines(keepends=True)
-    mirror.path.write_text("".join(line for line in lines if not line.startswith("line ")), encoding="ascii")
+    as_an_earlier_version(mirror.path)
     assert mirror.read() == MIRRORED
     mirror.note(LogLine(7, "a" * 32), sends=13)
     assert mirror.read() == replace(MIRRORED, counts=replace(MIRRORED.counts, sends=13))
@@ -134,8 +139,7 @@ def test_several_processes_never_lower_it(mirror: Mirror) -> None:
 
 def test_room_for_the_line_is_made_once_and_loses_nothing(mirror: Mirror) -> None:
     mirror.write(MIRRORED)
-    lines = mirror.path.read_text(encoding="ascii").splitlines(keepends=True)
-    mirror.path.write_text("".join(line for line in lines if not line.startswith("line ")), encoding="ascii")
+    as_an_earlier_version(mirror.path)
     another = Mirror(mirror.path)
     another.note(sends=99)
     mirror.make_room()
