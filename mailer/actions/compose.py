@@ -80,7 +80,7 @@ def copier(
     """What makes the copies of a mailing for its sender, a claim at a time.
 
     `batch = copier.batch(copies)` once a claim: of each copy it wants `address`, `names`, unsigned `handle` and
-    `segments`, as `Claimed` has them. Then `return_path, payload = batch.letter(place, date)` for the copy at that
+    `segments`, as `Claimed` has them. Then `return_path, parts = batch.letter(place, date)` for the copy at that
     place, both octets, with `format_date` of its hand-over. A copy that cannot be written raises there, and it alone.
     """
     marks = Marks(

@@ -341,9 +341,9 @@ class MailingBatch(Batch):
 
     def envelope(self, claimed: Claimed) -> Envelope:
         """The letter as octets that its maker vouches for (core.batch)."""
-        path, payload = self._made.letter(self._order[claimed.copy], self.sender.date)
+        path, parts = self._made.letter(self._order[claimed.copy], self.sender.date)
         is_ascii = claimed.address.isascii()
-        return Envelope(path.decode(), claimed.address, payload, not is_ascii, is_ascii)
+        return Envelope(path.decode(), claimed.address, parts, not is_ascii, is_ascii)
 
     def settle(self, results: Sequence[Settled]) -> None:
         number, held = self.mailing.pk, self.sender.held_in_a_row

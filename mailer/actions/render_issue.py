@@ -92,7 +92,7 @@ def send_test(
     sender = house.config.organisation.sender_address
     try:
         answer = session.hand_over(
-            Envelope(sender, holder.email, rendered.message, smtputf8=not holder.email.isascii()), lambda: None
+            Envelope(sender, holder.email, (rendered.message,), smtputf8=not holder.email.isascii()), lambda: None
         )
     finally:
         session.quit()

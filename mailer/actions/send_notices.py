@@ -79,7 +79,7 @@ class NoticeBatch(Batch):
         # An automatic answer has the null reverse-path, so that nothing ever answers it (T22). What is passed on is no
         # answer to whom it goes to, and that it came back must be heard.
         return_path = house.return_path(claimed.handle) if passes_on else ""
-        return Envelope(return_path, claimed.address, payload, smtputf8=not (claimed.address + reply_to).isascii())
+        return Envelope(return_path, claimed.address, (payload,), smtputf8=not (claimed.address + reply_to).isascii())
 
 
 def _claimed(notice: Notice, now: datetime) -> Claimed:

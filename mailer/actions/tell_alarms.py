@@ -145,7 +145,7 @@ class Teller:
             raise NotTold(f"a DKIM key cannot be read: {error}") from error
         # The null reverse-path, so that nothing ever answers it (T22).
         payload = one_off(letter, signing(signers, self.clock))
-        return Envelope("", to, payload, smtputf8=not to.isascii())
+        return Envelope("", to, (payload,), smtputf8=not to.isascii())
 
 
 def _begin(each: Alarm, now: datetime) -> bool:

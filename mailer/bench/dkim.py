@@ -50,8 +50,8 @@ def _signing(key: RSAPrivateKey) -> tuple[Callable[[], bytes], bytes, bytes]:
     """What signs a letter again and again, and the head and body of that letter."""
     seal = Seal((Signer("example.org", "bench", key),), lambda: 1_764_579_600)
     copier = Copier(Builder(sample.letter(), sample.HEADERS), sample.MARKS)
-    _, raw = copier.batch(sample.people(1)).letter(0, sample.DATE)
-    head, _, body = raw.partition(b"\r\n\r\n")
+    _, parts = copier.batch(sample.people(1)).letter(0, sample.DATE)
+    head, _, body = b"".join(parts).partition(b"\r\n\r\n")
     headers, personal = _prepared(head)
     return lambda: seal.over(headers, personal, body_hash(body, relaxed=True)), head, body
 

@@ -118,8 +118,8 @@ class Copier:
             found = self.patterns[segments] = Pattern([*self._parts, *parts], _VALUES)
         return found
 
-    def signed(self, seal: Seal, segments: frozenset[str], values: tuple[bytes, ...], date: str) -> bytes:
-        """A copy with its signatures."""
+    def signed(self, seal: Seal, segments: frozenset[str], values: tuple[bytes, ...], date: str) -> tuple[bytes, ...]:
+        """The parts of a copy with its signatures."""
         display, between, address, _, message_id, leave, link, in_text, in_html = values
         domain = self.marks.mail_domain.encode()
         personal = (
@@ -159,8 +159,8 @@ class Batch:
             )
         )
 
-    def letter(self, place: int, date: str) -> tuple[bytes, bytes]:
-        """Return path and message of the copy at this place of the claim, with the date of its hand-over.
+    def letter(self, place: int, date: str) -> tuple[bytes, tuple[bytes, ...]]:
+        """Return path and message, in its parts, of the copy at this place of the claim, dated by its hand-over.
 
         The message is fit for the wire as it is, by construction: CRLF throughout, no line that begins with a dot, and
         no octet over 127 unless the address has one. So nobody need look through its octets again.
@@ -169,13 +169,13 @@ class Batch:
         return_path, message_id, leave, link, address, names = self._rows[place]
         display, in_text, in_html = names or called(self._copies[place].names)
         if address is None or b"\n" in display:
-            return return_path, self._by_itself(place, date)
+            return return_path, (self._by_itself(place, date),)
         segments = self._copies[place].segments
         dated = self._dated if date == self._date else self._new_date(date)
         values = (display, opening(display, address), address, dated, message_id, leave, link, in_text, in_html)
         if self._seal is None:
             pattern = self._patterns.get(segments) or self._copier.pattern(segments)
-            return return_path, b"".join(pattern.filled(values))
+            return return_path, pattern.filled(values)
         return return_path, self._copier.signed(self._seal, segments, values, date)
 
     def _new_date(self, date: str) -> bytes:

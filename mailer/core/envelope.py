@@ -7,13 +7,25 @@ class Envelope(NamedTuple):
     """One SMTP transaction.
 
     `sender` is the signed return path, `recipient` the stored address octet for octet, both ``local@domain``
-    without angle brackets and in ASCII unless `smtputf8`. `payload` is the whole message: CRLF line ends, no
-    octet over 127 unless `smtputf8`, not yet dot-stuffed. `is_fit` says that whoever built it has judged the addresses
-    and vouches for the octets (core.batch): no line begins with a dot, and nobody need look through them again.
+    without angle brackets and in ASCII unless `smtputf8`. `parts`, one after the other, are the whole message: CRLF
+    line ends, no octet over 127 unless `smtputf8`, not yet dot-stuffed. Most parts of a newsletter are the same objects
+    in every copy: they are gathered as they are written, so that no copy of them fills memory. `is_fit` says that
+    whoever built it has judged the addresses and vouches for the octets (core.batch): no line begins with a dot, and
+    nobody need look through them again.
     """
 
     sender: str
     recipient: str
-    payload: bytes
+    parts: tuple[bytes, ...]
     smtputf8: bool = False
     is_fit: bool = False
+
+    @property
+    def payload(self) -> bytes:
+        """The whole message in one piece."""
+        return b"".join(self.parts)
+
+    @property
+    def size(self) -> int:
+        """Octets of the whole message."""
+        return sum(map(len, self.parts))

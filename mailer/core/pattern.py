@@ -12,7 +12,7 @@ class Pattern:
     def __init__(self, parts: Sequence[bytes | int], values: int) -> None:
         """`values` is how many values each filling brings; a place may name one of them more than once."""
         # Two parts at least, since of one alone `itemgetter` would make no tuple.
-        parts = [*parts, b"", b""]
+        parts = [*parts, *[b""] * (2 - len(parts))]
         self._fixed = tuple(part for part in parts if isinstance(part, bytes))
         places = iter(range(values, values + len(self._fixed)))
         self._arranged = itemgetter(*(next(places) if isinstance(part, bytes) else part for part in parts))

@@ -112,7 +112,7 @@ class Builder:
         if self.seal is None:
             return b"".join((*head, *self.body(values.segments).filled(body)))
         personal = relaxed_values((to, values.date.encode(), message_id, leave))
-        return self.sealed(self.seal, head, values.segments, body, personal)
+        return b"".join(self.sealed(self.seal, head, values.segments, body, personal))
 
     def sealed(
         self,
@@ -121,15 +121,15 @@ class Builder:
         segments: frozenset[str],
         values: tuple[bytes, ...],
         personal: Sequence[bytes],
-    ) -> bytes:
-        """A signed message of its head and of what is personal in its body.
+    ) -> tuple[bytes, ...]:
+        """The parts of a signed message, of its head and of what is personal in its body.
 
         `personal` are To, Date, Message-ID and List-Unsubscribe once more, in relaxed form.
         """
         body = self.body(segments)
         octets = b"".join(body.filled(values))
         signatures = seal.over(self._signed, personal, body_hash(octets, relaxed=body.relaxed))
-        return b"".join((signatures, *head, octets))
+        return (signatures, *head, octets)
 
     def body(self, segments: frozenset[str]) -> Body:
         """The body of one choice of segments."""

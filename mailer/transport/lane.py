@@ -336,9 +336,9 @@ class Lane:
             self._write_lone_dot(parcel)
         elif (following := self._last_look(parcel, source)) is not None:
             envelope = parcel.envelope
-            content = envelope.payload if envelope.is_fit else dot_stuffed(envelope.payload)
+            parts = envelope.parts if envelope.is_fit else (dot_stuffed(envelope.payload),)
             self._expected[0] = _FINAL_DOT, parcel
-            self._out.say_letter(content, following)
+            self._out.say_letter(parts, following)
             self._write()
 
     def _last_look(self, parcel: Parcel, source: Source) -> bytes | None:

@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 import termios
+from collections.abc import Sequence
 
 _DOT = b".\r\n"
 #: A letter over this is written without its final dot first, so that a server that says no in between is heard.
@@ -18,17 +19,21 @@ _ONE_WRITE = 256 * 1024
 _RECORD = 16 * 1024
 _CIPHERED = 2 * (5 + 2048)
 _COUNT = struct.Struct("i")
+#: The most pieces that Linux gathers in one write.
+_GATHERED = 1024
 
 
 class Outgoing:
     """Octets on their way into one non-blocking socket, in order."""
 
-    __slots__ = ("_is_tls", "_pieces", "_socket", "_tail", "left")
+    __slots__ = ("_is_tls", "_pieces", "_socket", "_tail", "_waiting", "left")
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._is_tls = isinstance(sock, ssl.SSLSocket)
         self._pieces: list[bytes | memoryview] = []
+        #: How many octets the pieces have.
+        self._waiting = 0
         self._tail = b""
         #: Octets until the last letter's final dot is written; below zero: so many were written behind it.
         self.left = 0
@@ -36,26 +41,29 @@ class Outgoing:
     @property
     def waits(self) -> bool:
         """Whether octets wait for the socket to take them."""
-        return bool(self._pieces)
+        return self._waiting > 0
 
     @property
     def is_at_dot(self) -> bool:
         """Whether all of a large letter is written but its final dot, which is held."""
-        return bool(self._tail) and not self._pieces
+        return bool(self._tail) and not self._waiting
 
     def say(self, octets: bytes) -> None:
         if octets:
             self._pieces.append(octets)
+            self._waiting += len(octets)
 
-    def say_letter(self, content: bytes, following: bytes) -> None:
+    def say_letter(self, parts: Sequence[bytes], following: bytes) -> None:
         """The content, its final dot, and what follows; of a large letter the last two are held until `say_dot`."""
-        self.left = len(content) + len(_DOT)
-        tail = _DOT + following
-        self._pieces.append(content)
-        if len(content) > _ONE_WRITE:
-            self._tail = tail
+        octets = sum(map(len, parts))
+        self.left = octets + len(_DOT)
+        self._waiting += octets
+        # A socket gathers the parts itself; a record of TLS is of one piece.
+        self._pieces += (b"".join(parts),) if self._is_tls else parts
+        if octets > _ONE_WRITE:
+            self._tail = _DOT + following
         else:
-            self._pieces.append(tail)
+            self.say(_DOT + following)
 
     def say_lone_dot(self) -> None:
         """The end of a letter that is not sent (RFC 2920 section 3.1)."""
@@ -68,23 +76,33 @@ class Outgoing:
 
     def flush(self) -> None:
         """Give the socket what it takes now; raises OSError when it takes nothing more."""
-        pieces = self._pieces
         try:
-            while pieces:
+            while self._waiting:
                 sent = self._send()
                 self.left -= sent
-                while pieces and sent >= (length := len(pieces[0])):
-                    sent -= length
-                    del pieces[0]
-                if sent:
-                    pieces[0] = memoryview(pieces[0])[sent:]
+                self._waiting -= sent
+                self._forget(sent)
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             pass
+
+    def _forget(self, octets: int) -> None:
+        """What was written, from the beginning."""
+        pieces = self._pieces
+        if not self._waiting:
+            pieces.clear()
+            return
+        whole = 0
+        while octets >= (length := len(pieces[whole])):
+            octets -= length
+            whole += 1
+        del pieces[:whole]
+        if octets:
+            pieces[0] = memoryview(pieces[0])[octets:]
 
     def _send(self) -> int:
         pieces = self._pieces
         if not self._is_tls:
-            return self._socket.sendmsg(pieces) if len(pieces) > 1 else self._socket.send(pieces[0])
+            return self._socket.sendmsg(pieces if len(pieces) <= _GATHERED else pieces[:_GATHERED])
         if len(pieces) > 1 and len(pieces[0]) < _RECORD:
             pieces[:] = [b"".join(pieces)]
         return self._socket.send(memoryview(pieces[0])[:_RECORD])

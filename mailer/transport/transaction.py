@@ -21,14 +21,14 @@ def refusal_of_ours(envelope: Envelope, offered: Capabilities) -> Reply | None:
         return _NEEDS_SMTPUTF8
     if not (offered.eight_bit_mime or envelope.is_fit or envelope.payload.isascii()):
         return _NEEDS_8BITMIME
-    if 0 < (offered.size or 0) < len(envelope.payload):
+    if 0 < (offered.size or 0) < envelope.size:
         return _TOO_LARGE
     return None
 
 
 def announcement(envelope: Envelope, offered: Capabilities) -> bytes:
     """MAIL, RCPT and DATA, a line each."""
-    size = f" SIZE={len(envelope.payload)}" if offered.size is not None else ""
+    size = f" SIZE={envelope.size}" if offered.size is not None else ""
     # Only a letter to an address that is not ASCII holds anything else (F6).
     octets = "" if envelope.is_fit or envelope.payload.isascii() else " BODY=8BITMIME"
     utf8 = " SMTPUTF8" if envelope.smtputf8 else ""

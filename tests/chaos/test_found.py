@@ -54,7 +54,7 @@ class _Parcel:
     """A letter that knows how many before it are begun and not yet told to be over."""
 
     def __init__(self, number: int, begun: "set[_Parcel]") -> None:
-        self.envelope = Envelope("b@example.net", f"a{number}@example.org", b"Subject: x\r\n\r\nx\r\n")
+        self.envelope = Envelope("b@example.net", f"a{number}@example.org", (b"Subject: x\r\n\r\nx\r\n",))
         self.begun = begun
         self.beside = 0
 

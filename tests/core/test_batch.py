@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mailer.core.address import AddressError
-from mailer.core.batch import Copier, Marks
+from mailer.core.batch import Batch, Copier, Marks
 from mailer.core.dkim import Signer, public_record
 from mailer.core.errors import MailerError
 from mailer.core.header import HeaderError
@@ -58,7 +58,13 @@ def alone(builder: Builder, marks: Marks, person: Person) -> tuple[bytes, bytes]
 
 def together(builder: Builder, marks: Marks, people: list[Person]) -> list[tuple[bytes, bytes]]:
     batch = Copier(builder, marks).batch(people)
-    return [batch.letter(place, DATE) for place in range(len(people))]
+    return [whole(batch, place) for place in range(len(people))]
+
+
+def whole(batch: Batch, place: int, date: str = DATE) -> tuple[bytes, bytes]:
+    """Return path and message, its parts put together."""
+    return_path, parts = batch.letter(place, date)
+    return return_path, b"".join(parts)
 
 
 NAMES = st.one_of(
@@ -98,7 +104,7 @@ def test_each_letter_is_what_the_builder_makes_of_the_copy_alone(people: list[Pe
             with pytest.raises(type(refusal)):
                 batch.letter(place, DATE)
         else:
-            assert batch.letter(place, DATE) == expected
+            assert whole(batch, place) == expected
 
 
 def test_a_link_that_html_or_quoted_printable_would_change_is_encoded_for_each() -> None:
@@ -156,7 +162,7 @@ def test_every_letter_is_fit_for_the_wire_as_it_is(people: list[Person]) -> None
     batch = Copier(Builder(letter_of("newsletter"), HEADERS), MARKS).batch(people)
     for place, person in enumerate(people):
         try:
-            _, raw = batch.letter(place, DATE)
+            _, raw = whole(batch, place)
         except MailerError:
             continue
         check_payload(raw, ascii_only=person.address.isascii())
@@ -179,7 +185,7 @@ def test_a_date_that_changes_within_a_claim_is_seen() -> None:
     batch = Copier(Builder(sample_letter(), HEADERS), MARKS).batch([Person()])
     for second in range(3):
         date = f"Tue, 01 Dec 2026 09:00:0{second} +0000"
-        assert f"\r\nDate: {date}\r\n".encode() in batch.letter(0, date)[1]
+        assert f"\r\nDate: {date}\r\n".encode() in whole(batch, 0, date)[1]
     with pytest.raises(HeaderError):
         batch.letter(0, "tomorrow\r\nBcc: evil@example.net")
 

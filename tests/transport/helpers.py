@@ -37,7 +37,7 @@ def relay_to(
 
 
 def envelope(recipient: str = ANNE, payload: bytes = LETTER, **more: bool) -> Envelope:
-    return Envelope("b+token@bounce.example.com", recipient, payload, **more)
+    return Envelope("b+token@bounce.example.com", recipient, (payload,), **more)
 
 
 def hand_over(server: Wire, recipient: str = ANNE, *, patience: float = PATIENT) -> Answer:

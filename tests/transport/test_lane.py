@@ -340,8 +340,8 @@ def test_a_source_that_fails_behind_a_letter_keeps_that_letter_back() -> None:
         (Capabilities(size=10), {}, "5.3.4"),
         (Capabilities(), {"recipient": "änne@example.org", "smtputf8": True, "is_fit": False}, "5.6.7"),
         (Capabilities(smtputf8=True), {"recipient": "änne@example.org", "smtputf8": True, "is_fit": False,
-                                       "payload": "a: ä\r\n\r\n".encode()}, "5.6.3"),
-        (Capabilities(), {"payload": b"no line end", "is_fit": False}, "5.6.0"),
+                                       "parts": ("a: ä\r\n\r\n".encode(),)}, "5.6.3"),
+        (Capabilities(), {"parts": (b"no line end",), "is_fit": False}, "5.6.0"),
         (Capabilities(), {"recipient": "a@example.org>\r\nRSET", "is_fit": False}, "5.6.0"),
     ],
 )  # fmt: skip
