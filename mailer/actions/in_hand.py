@@ -110,7 +110,7 @@ class Batch(ABC):
     def begin(self, claimed: Claimed) -> bool:
         """Whether its content may be written now: nobody stopped, nobody on it left since it was announced."""
         self.sender.look_around()
-        if self.sender.stopping() or self.opening.pop(claimed.copy, None) != claimed:
+        if self.sender.stopping() or self.opening.pop(claimed.copy, None) is not claimed:
             return False
         self.sender.journal.mark(self.places[claimed.copy], _FINAL_DOT)
         self.begun[claimed.copy] = claimed
@@ -154,7 +154,8 @@ class Batch(ABC):
             self.sender.journal.mark(self.places[claimed.copy], Mark.UNTOUCHED)
 
     def _decide(self, claimed: Claimed, answer: Answer, now: datetime) -> None:
-        self.note(claimed, answer)
+        if not answer.accepted:  # what was is noted already (`Letter.heard`)
+            self.note(claimed, answer)
         self.answered.append(Settled(claimed, answer, judge(answer), now))
 
     def abandon(self) -> None:

@@ -74,19 +74,10 @@ def _ready(copier: Copier, person: Person) -> tuple[bytes, ...]:
     display, in_text, in_html = called(person.names)
     message_id = MARKS.keyring.sign_folded(Purpose.MESSAGE_ID, person.handle).encode()
     link = (MARKS.leave_prefix + MARKS.keyring.sign(Purpose.LEAVE, person.handle)).encode()
-    values = (
-        display,
-        opening(display, person.address),
-        person.address.encode(),
-        copier.dated(DATE),
-        message_id,
-        link,
-        link,
-        in_text,
-        in_html,
-    )
-    pieces = copier.pattern(person.segments).filled(values)
-    if pieces != copier.batch([person]).letter(0, DATE)[1]:
+    values = (display, opening(display, person.address), person.address.encode(), copier.dated(DATE), message_id, link)
+    _, *body = copier.pattern(person.segments).filled((b"", in_text, in_html, link))
+    pieces = (*copier.head(values), *body)
+    if b"".join(pieces) != b"".join(copier.batch([person]).letter(0, DATE)[1]):
         raise AssertionError(f"two ways to build the letter to {person.address} differ")
     return pieces
 

@@ -78,9 +78,10 @@ class Marks:
         return [before + token + after for token in self.keyring.sign_all_folded(Purpose.MAILTO, handles)]
 
 
-_DISPLAY, _OPENING, _ADDRESS, _DATED, _MESSAGE_ID, _LEAVE, _LINK, _IN_TEXT, _IN_HTML = range(9)
-_VALUES = 9
-#: Where the four values of a body are among those of a whole copy.
+_DISPLAY, _OPENING, _ADDRESS, _DATED, _MESSAGE_ID, _LEAVE = range(6)
+_VALUES = 6
+#: Before the four values of a body stands the whole head.
+_HEAD, _IN_TEXT, _IN_HTML, _LINK = range(4)
 _OF_BODY = (_IN_TEXT, _IN_HTML, _LINK, _LINK)
 
 
@@ -101,8 +102,8 @@ class Copier:
             b"@%b>\r\n%b%b" % (marks.mail_domain.encode(), fixed.before_leave, before), _LEAVE,
             (rest or after) + fixed.after_leave + b"\r\n",
         )  # fmt: skip
-        self._parts = head
-        self._head = Pattern(head, _VALUES)
+        #: The parts of a copy's head, with the empty line.
+        self.head = Pattern(head, _VALUES).filled
         self.patterns: dict[frozenset[str], Pattern] = {}
 
     def batch(self, copies: Sequence[Personal]) -> "Batch":
@@ -110,24 +111,25 @@ class Copier:
         return Batch(self, copies)
 
     def pattern(self, segments: frozenset[str]) -> Pattern:
-        """The whole of a copy with these segments."""
+        """A copy with these segments: its head, and its body."""
         found = self.patterns.get(segments)
         if found is None:
             body = self.builder.body(segments).parts
             parts = [part if isinstance(part, bytes) else _OF_BODY[part] for part in body]
-            found = self.patterns[segments] = Pattern([*self._parts, *parts], _VALUES)
+            found = self.patterns[segments] = Pattern([_HEAD, *parts], len(_OF_BODY))
         return found
 
-    def signed(self, seal: Seal, segments: frozenset[str], values: tuple[bytes, ...], date: str) -> tuple[bytes, ...]:
-        """The parts of a copy with its signatures."""
-        display, between, address, _, message_id, leave, link, in_text, in_html = values
+    def signed(
+        self, seal: Seal, segments: frozenset[str], values: tuple[bytes, ...], body: tuple[bytes, ...], date: str
+    ) -> tuple[bytes, ...]:
+        """The parts of a copy with its signatures; the values of its head, and of its body."""
+        display, between, address, _, message_id, leave = values
         domain = self.marks.mail_domain.encode()
         personal = (
             b"%b%b%b>" % (display, between.removeprefix(b"\r\n"), address), date.encode(),
             b"<%b@%b>" % (message_id, domain), b"<%b>" % leave.replace(b"\r\n", b""),
         )  # fmt: skip
-        head = self._head.filled(values)
-        return self.builder.sealed(seal, head, segments, (in_text, in_html, link, link), personal)
+        return self.builder.sealed(seal, self.head(values), segments, body, personal)
 
     def dated(self, date: str) -> bytes:
         """What stands between the address and the Message-ID."""
@@ -145,6 +147,7 @@ class Batch:
         self._copies = copies
         self._seal = copier.builder.seal
         self._patterns = copier.patterns
+        self._head = copier.head
         self._date, self._dated = "", b""
         links = [before + token for token in marks.keyring.sign_all(Purpose.LEAVE, handles)]
         self._rows = list(
@@ -172,11 +175,13 @@ class Batch:
             return return_path, (self._by_itself(place, date),)
         segments = self._copies[place].segments
         dated = self._dated if date == self._date else self._new_date(date)
-        values = (display, opening(display, address), address, dated, message_id, leave, link, in_text, in_html)
-        if self._seal is None:
-            pattern = self._patterns.get(segments) or self._copier.pattern(segments)
-            return return_path, pattern.filled(values)
-        return return_path, self._copier.signed(self._seal, segments, values, date)
+        values = (display, opening(display, address), address, dated, message_id, leave)
+        if self._seal is not None:
+            body = (in_text, in_html, link, link)
+            return return_path, self._copier.signed(self._seal, segments, values, body, date)
+        pattern = self._patterns.get(segments) or self._copier.pattern(segments)
+        # The head is small, and put together: fewer parts are gathered.
+        return return_path, pattern.filled((b"".join(self._head(values)), in_text, in_html, link))
 
     def _new_date(self, date: str) -> bytes:
         """All copies of one second have one date."""

@@ -18,8 +18,10 @@ REPLY_LIMIT = 64 * 1024
 # The second digit is not checked: unknown codes such as 299 or 475 are handled by their first (T4).
 _LINE = re.compile(rb"([2-5][0-9]{2})(?![0-9])(-?)[ \t]?(.*)", re.DOTALL)
 _STATUS = re.compile(r"([245])\.(?:0|[1-9][0-9]{0,2})\.(?:0|[1-9][0-9]{0,2})(?!\S)")
-# The usual reply: one whole line, legible as it stands.
-_PLAIN = re.compile(rb"([2-5][0-9]{2}) ([ -~]{0,508})\r\n")
+# The usual reply: one whole line, legible as it stands, which may begin with a status of the code's own class.
+_PLAIN = re.compile(
+    rb"(([2-5])[0-9]{2}) ((?:((?=[245])\2\.(?:0|[1-9][0-9]{0,2})\.(?:0|[1-9][0-9]{0,2}))(?!\S))?[ -~]{0,508})\r\n"
+)
 # One line each, that says go on: of the answers to a letter's MAIL, RCPT and DATA nothing else is asked.
 _WELL = rb"[0-9]{2}(?:[ \r][^\n]{0,508})?\n"
 _OPENED = re.compile(b"2" + _WELL + b"2" + _WELL + b"3" + _WELL)
@@ -128,10 +130,11 @@ class Capabilities:
 class ReplyReader:
     """Replies out of a stream of octets, however it is cut.
 
-    `take` raises only when it reaches the nonsense, so a reply that came before it is never lost.
+    `take` raises only when it reaches the nonsense, so a reply that came before it is never lost. `empty`: nothing has
+    come that was not taken, not even a part of a reply.
     """
 
-    __slots__ = ("_at", "_code", "_lines", "_octets", "_size")
+    __slots__ = ("_at", "_code", "_lines", "_octets", "_size", "empty")
 
     def __init__(self) -> None:
         self._octets = b""
@@ -139,29 +142,31 @@ class ReplyReader:
         self._lines: list[bytes] = []
         self._code = b""
         self._size = 0
+        self.empty = True
 
     def feed(self, octets: bytes) -> None:
         self._octets = self._octets[self._at :] + octets
         self._at = 0
-
-    @property
-    def empty(self) -> bool:
-        """Nothing has come that was not taken, not even a part of a reply."""
-        return self._at == len(self._octets) and not self._lines
+        self.empty = self.empty and not octets
 
     def skip_opened(self) -> bool:
         """Take the answers to MAIL, RCPT and DATA together if they say go on and have come whole; else none of them."""
         if self._lines or (opened := _OPENED.match(self._octets, self._at)) is None:
             return False
-        self._at = opened.end()
+        self._taken_to(opened.end())
         return True
+
+    def _taken_to(self, end: int) -> None:
+        """Whole replies are taken up to here."""
+        self._at = end
+        self.empty = end == len(self._octets)
 
     def take(self) -> Reply | None:
         """The next whole reply, or None while there is not one."""
         if not self._lines and (plain := _PLAIN.match(self._octets, self._at)) is not None:
-            self._at = plain.end()
-            code, text = int(plain[1]), plain[2].decode("ascii")
-            return Reply(code, _status(code, text), text)
+            self._taken_to(plain.end())
+            code, _, text, status = plain.groups()
+            return Reply(int(code), None if status is None else status.decode("ascii"), text.decode("ascii"))
         while (end := self._octets.find(b"\n", self._at)) >= 0:
             line = self._octets[self._at : end]
             self._bound(len(line))
@@ -169,6 +174,7 @@ class ReplyReader:
             self._at = end + 1
             self._size += len(line) + 1
             if not more:
+                self._taken_to(end + 1)
                 return self._whole()
         self._bound(len(self._octets) - self._at)
         return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from django.db import DatabaseError, connection, transaction
 
-from mailer.core.delivery import COPY
+from mailer.core.delivery import COPY, CopyState
 from mailer.core.issue import ISSUE
 from mailer.core.mailing import MAILING
 from mailer.core.states import Machine
@@ -52,6 +52,8 @@ _MACHINES = (
     ("mailer_mailing", MAILING),
     ("mailer_issue", ISSUE),
 )
+#: The steps of nearly every copy. They are compared before the arrows are searched: half a microsecond of each letter.
+_USUAL = ((CopyState.QUEUED, CopyState.CLAIMED), (CopyState.CLAIMED, CopyState.ACCEPTED))
 
 
 def install() -> None:
@@ -123,7 +125,13 @@ def _forbidden_step(machine: Machine) -> str:
     # One search in one text: a list of arrows would be built anew for every row, at five microseconds a letter.
     arrows = "".join(f",{t.source}>{t.target}" for t in machine.transitions) + ","
     position = "strpos" if connection.vendor == "postgresql" else "instr"
-    return f"OLD.state <> NEW.state AND {position}('{arrows}', ',' || OLD.state || '>' || NEW.state || ',') = 0"
+    usual = "".join(
+        f" AND NOT (OLD.state = '{source}' AND NEW.state = '{target}')"
+        for source, target in _USUAL
+        if machine.allows(source, target)
+    )
+    is_none = f"{position}('{arrows}', ',' || OLD.state || '>' || NEW.state || ',') = 0"
+    return f"OLD.state <> NEW.state{usual} AND {is_none}"
 
 
 def _statements() -> Iterator[str]:

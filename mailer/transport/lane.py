@@ -68,8 +68,7 @@ Source = Callable[[], Parcel | None]
 class Lane:
     """A connection in the hands of whoever waits for its socket: pull, then `read` and `write` as it becomes ready.
 
-    `ended` collects what was decided; the owner takes it from there. `deadline` is when the server has been silent for
-    too long, in the seconds of `ticks`.
+    `ended` collects what was decided; the owner takes it from there.
     """
 
     def __init__(
@@ -95,7 +94,7 @@ class Lane:
         #: For the owner: whether it has been told when the socket takes octets again.
         self.is_watched_for_room = False
         self.ended: deque[Ended] = deque()
-        self.deadline = float("inf")
+        self._heard_at = 0.0
         self._reader = reader
         self._patience = {step: timeouts.of(step) for step in Step}
         self._out = Outgoing(sock)
@@ -133,7 +132,7 @@ class Lane:
             return False
         self._out.say(self._opening(parcel))
         self._write()
-        self._set_deadline()
+        self._heard_at = self.ticks()
         return True
 
     def read(self, source: Source) -> None:
@@ -143,12 +142,12 @@ class Lane:
         if self._gone is not None:
             self._lose(self._gone)
         if heard:  # a reply that drips does not extend its time
-            self._set_deadline()
+            self._heard_at = self.ticks()
 
     def write(self) -> None:
         """The socket takes octets again."""
         self._write()
-        self._set_deadline()
+        self._heard_at = self.ticks()
 
     def give_up(self) -> None:
         """The server was silent for too long."""
@@ -235,7 +234,8 @@ class Lane:
                 heard_any = True
                 _, parcel = expected[0]
                 expected.clear()
-                self._judge(_DATA, parcel, None, source)
+                assert parcel is not None  # noqa: S101 - only a lone dot is nobody's
+                self._write_content(parcel, source)
             elif (reply := reader.take()) is None:
                 break
             elif is_in_turn:
@@ -244,23 +244,22 @@ class Lane:
                 self._judge(step, parcel, reply, source)
             else:
                 self._heard_out_of_turn(reply)
+                continue
+            if not expected and self.is_open:
+                self._go_on(source)
         return heard_any
 
-    def _judge(self, step: Step, parcel: Parcel | None, reply: Reply | None, source: Source) -> None:
-        """One reply, or None for those to a whole group that said go on."""
+    def _judge(self, step: Step, parcel: Parcel | None, reply: Reply, source: Source) -> None:
+        """One reply."""
         if parcel is None:  # the answer to a lone dot: the letter was refused before
-            if reply is not None and (reply.code == 421 or reply.first_digit not in (2, 4, 5)):
+            if reply.code == 421 or reply.first_digit not in (2, 4, 5):
                 self._lose(_ENDED)
-        elif reply is None:
-            self._write_content(parcel, source)
         elif step is _FINAL_DOT:
             self._end(parcel, reply)
         elif reply.first_digit != _WANTED[step]:
             self._refused(step, parcel, reply)
         elif step is _DATA:
             self._write_content(parcel, source)
-        if not self._expected and self.is_open:
-            self._go_on(source)
 
     def _go_on(self, source: Source) -> None:
         """Say what comes next, unless the server has spoken already: that would be taken for the answer."""
@@ -273,7 +272,7 @@ class Lane:
             self.pull(source)
 
     def _end(self, parcel: Parcel, reply: Reply) -> None:
-        if reply.first_digit not in (2, 4, 5):
+        if reply.code // 100 not in (2, 4, 5):
             self._expected.appendleft((_FINAL_DOT, parcel))
             self._lose(f"The server answered out of place: {reply}.")
             return
@@ -440,15 +439,15 @@ class Lane:
             return None
         return Answer(step, None, final_dot_written=False, note=note)
 
-    def _set_deadline(self) -> None:
+    @property
+    def deadline(self) -> float:
+        """When the server has been silent for too long, in the seconds of `ticks`."""
         if self._out.waits:
-            self.deadline = self.ticks() + self._patience[_BODY]
-        elif self._expected:
-            self.deadline = self.ticks() + self._patience[self._expected[0][0]]
-        elif self._unsaid:
-            self.deadline = self.ticks() + self._patience[self._unsaid[0][0]]
-        else:
-            self.deadline = float("inf")
+            return self._heard_at + self._patience[_BODY]
+        for said in (self._expected, self._unsaid):
+            if said:
+                return self._heard_at + self._patience[said[0][0]]
+        return float("inf")
 
 
 def ends_between_letters(step: Step, reply: Reply | None) -> bool:

@@ -12,7 +12,7 @@ from typing import Self
 from mailer.core.address import AddressError
 from mailer.core.envelope import Envelope
 from mailer.core.reply import Answer, Reply, Step, parse
-from mailer.transport.lane import Ended, Source, ends_between_letters
+from mailer.transport.lane import Ended, Parcel, Source, ends_between_letters
 from mailer.transport.payload import PayloadRefused, check_envelope
 from mailer.transport.relay import FaultKind, RelayFault
 from mailer.transport.session import SessionClosed, nothing
@@ -158,22 +158,14 @@ class MemoryPool:
         parcel = source()
         if parcel is None:
             return []
-
-        def look() -> None:
-            if not parcel.may_go():
-                raise _MayNotGo
-
-        try:
-            answer: Answer | None = self._session.hand_over(parcel.envelope, look)
-        except (PayloadRefused, AddressError) as error:
-            answer = Answer(Step.MAIL, Reply(554, "5.6.0", f"Not sent: {error}"), final_dot_written=False)
-        except _MayNotGo:
-            answer = None
+        answer = _handed_over(self._session, parcel)
         if not self._session.usable:
             self._part(fruitless=not self._decided and answer is not None)
         if answer is not None and self._decided and ends_between_letters(answer.step, answer.reply):
             answer = None
-        self._decided += bool(answer and answer.reply and answer.reply.code != 421)
+        if answer is not None:
+            parcel.heard(answer)
+            self._decided += answer.reply is not None and answer.reply.code != 421
         return [Ended(parcel, answer)]
 
     def _part(self, *, fruitless: bool) -> None:
@@ -193,6 +185,21 @@ class MemoryPool:
     def drop(self) -> list[Ended]:
         self._session = None
         return []
+
+
+def _handed_over(session: MemorySession, parcel: Parcel) -> Answer | None:
+    """What a letter ends with; None if it may not go any more."""
+
+    def look() -> None:
+        if not parcel.may_go():
+            raise _MayNotGo
+
+    try:
+        return session.hand_over(parcel.envelope, look)
+    except (PayloadRefused, AddressError) as error:
+        return Answer(Step.MAIL, Reply(554, "5.6.0", f"Not sent: {error}"), final_dot_written=False)
+    except _MayNotGo:
+        return None
 
 
 def _parse(reply: str) -> Reply:

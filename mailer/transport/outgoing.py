@@ -60,10 +60,12 @@ class Outgoing:
         self._waiting += octets
         # A socket gathers the parts itself; a record of TLS is of one piece.
         self._pieces += (b"".join(parts),) if self._is_tls else parts
+        tail = _DOT + following
         if octets > _ONE_WRITE:
-            self._tail = _DOT + following
+            self._tail = tail
         else:
-            self.say(_DOT + following)
+            self._pieces.append(tail)
+            self._waiting += len(tail)
 
     def say_lone_dot(self) -> None:
         """The end of a letter that is not sent (RFC 2920 section 3.1)."""
@@ -81,17 +83,16 @@ class Outgoing:
                 sent = self._send()
                 self.left -= sent
                 self._waiting -= sent
-                self._forget(sent)
+                if self._waiting:
+                    self._forget(sent)
+                else:
+                    self._pieces.clear()
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             pass
 
     def _forget(self, octets: int) -> None:
-        """What was written, from the beginning."""
-        pieces = self._pieces
-        if not self._waiting:
-            pieces.clear()
-            return
-        whole = 0
+        """What was written of these pieces, from the beginning; it was not all."""
+        pieces, whole = self._pieces, 0
         while octets >= (length := len(pieces[whole])):
             octets -= length
             whole += 1

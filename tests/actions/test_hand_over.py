@@ -331,11 +331,11 @@ def test_a_copy_that_cannot_be_written_is_held_alone(office: Office, monkeypatch
     issue = one(office, accepts(), others=3)
     real = Batch.letter
 
-    def letter(self: Batch, place: int, date: str) -> tuple[bytes, bytes]:
-        path, payload = real(self, place, date)
-        if ANN.encode() in payload:
+    def letter(self: Batch, place: int, date: str) -> tuple[bytes, tuple[bytes, ...]]:
+        path, parts = real(self, place, date)
+        if ANN.encode() in b"".join(parts):
             raise CopyError("The name cannot stand in a letter.")
-        return path, payload
+        return path, parts
 
     monkeypatch.setattr(Batch, "letter", letter)
     office.send_all()
