@@ -355,7 +355,7 @@ class MailingBatch(Batch):
         if pause_if_all_are_held(self.mailing, held[number], results):
             held[number] = 0
         troubled = self.sender.troubled
-        if results and any(each.judged.state is not CopyState.ACCEPTED for each in results):
+        if not all(each.answer is not None and each.answer.accepted for each in results):
             troubled.add(number)
         if number in troubled:
             pause_if_too_much_comes_back(self.sender.house, self.mailing, self.sender.clock(), final_answers(results))

@@ -6,7 +6,7 @@ made legible here, so that a server cannot write control characters into a log o
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Self
 
@@ -72,25 +72,21 @@ class Answer:
     """What one hand-over ended with; nobody changes one, and to forbid it would cost each letter as much again.
 
     `reply` is None when none came that can be believed; `note` then says why. A 2xx ends a hand-over only as
-    the answer to the final dot, and a 3xx never does: such values cannot be built.
+    the answer to the final dot, and a 3xx never does: such values cannot be built. `accepted`: the server took the
+    letter.
     """
 
     step: Step
     reply: Reply | None
     final_dot_written: bool
     note: str = ""
+    accepted: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.reply is None:
-            return
-        digit = self.reply.code // 100
-        if digit not in (4, 5) and not (digit == 2 and self.step is _FINAL_DOT and self.final_dot_written):
-            raise ValueError(f"A hand-over cannot end with {self.reply.code} at {self.step}.")
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the server took the letter."""
-        return self.reply is not None and self.reply.code // 100 == 2
+        digit = 4 if self.reply is None else self.reply.code // 100
+        self.accepted = digit == 2 and self.step is _FINAL_DOT and self.final_dot_written
+        if not self.accepted and digit not in (4, 5):
+            raise ValueError(f"A hand-over cannot end with {self.reply and self.reply.code} at {self.step}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import errno
 import itertools
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -189,9 +188,7 @@ def test_resend_is_once_however_often_workers_die(office: Office, monkeypatch: p
             assert letter is not None
             assert letter.may_go()
             went += 1
-            office.journal._map.flush()
-            office.journal._map.close()
-            os.close(office.journal._file)
+            office.journal.leave()
             recover(_house(office), office.now)
             office.journal = Journal(office.journal.path.parent, f"worker-{n + 2}")
         assert went <= 2, f"{went} times"

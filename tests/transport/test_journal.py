@@ -62,21 +62,22 @@ def test_several_claims_lie_side_by_side_and_are_freed_one_by_one(tmp_path: Path
     }  # fmt: skip
 
 
-def test_a_place_begins_to_speak_only_when_its_copy_stands_there(tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_place_begins_to_speak_only_when_its_copy_stands_there(tmp_path: Path) -> None:
     """Killed while a claim is written into the journal: what stands there is true."""
-    packed: list[int] = []
-    real = struct.Struct
+    stored: list[tuple[str, int]] = []
 
     class Watched:
-        size = 8
+        def __init__(self, name: str) -> None:
+            self.name = name
 
-        def pack_into(self, buffer: Any, offset: int, number: int) -> None:
-            real("<q").pack_into(buffer, offset, number)
-            packed.append(number)
+        def __setitem__(self, place: int, number: int) -> None:
+            stored.append((self.name, number))
 
-    monkeypatch.setattr("mailer.transport.journal._NUMBER", Watched())
-    Journal(tmp_path, "w1").begin(41, [7])
-    assert packed == [7, 41]
+    journal: Any = Journal(tmp_path, "w1")
+    for name in ("_copies", "_marks", "_claims"):
+        setattr(journal, name, Watched(name))
+    journal.begin(41, [7])
+    assert stored == [("_copies", 7), ("_marks", Mark.UNTOUCHED), ("_claims", 41)]
 
 
 def test_after_a_power_cut_a_journal_is_not_believed(tmp_path: Path) -> None:
