@@ -119,6 +119,15 @@ def test_a_reader_knows_whether_anything_is_left() -> None:
     reader.feed(b"250 b\r\n2")
     assert reader.take() == Reply(250, None, "a\nb")
     assert not reader.empty
+    reader.feed(b"")
+    assert not reader.empty
+    reader.feed(b"50 c\r\n")
+    assert reader.take() == Reply(250, None, "c")
+    assert reader.empty
+    reader.feed(b"250 a\r\n250 b\r\n354 c\r\n")
+    assert not reader.empty
+    assert reader.skip_opened()
+    assert reader.empty
 
 
 def test_a_reply_is_shown_on_one_line() -> None:
@@ -206,7 +215,11 @@ def test_success_is_an_answer_only_after_the_final_dot() -> None:
             Answer(step, reply, written)
 
 
-@given(st.integers(200, 599), st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60))
+_LEGIBLE = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60)
+_STATUS = st.from_regex(r"\A[1-6]\.[0-9]{1,4}\.[0-9]{1,4}( |x|)\Z")
+
+
+@given(st.integers(200, 599), st.one_of(_LEGIBLE, st.builds(str.__add__, _STATUS, _LEGIBLE)))
 def test_the_usual_reply_is_read_as_any_other(code: int, text: str) -> None:
     """One legible line is taken at once; with a bare LF it goes the long way."""
     assert parse(b"%d %b\r\n" % (code, text.encode())) == parse(b"%d %b\n" % (code, text.encode()))
