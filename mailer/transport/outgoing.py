@@ -56,8 +56,8 @@ class Outgoing:
     def say_letter(self, parts: Sequence[bytes], following: bytes) -> None:
         """The content, its final dot, and what follows; of a large letter the last two are held until `say_dot`."""
         octets = sum(map(len, parts))
-        self.left = octets + len(_DOT)
         self._waiting += octets
+        self.left = self._waiting + len(_DOT)
         # A socket gathers the parts itself; a record of TLS is of one piece.
         self._pieces += (b"".join(parts),) if self._is_tls else parts
         tail = _DOT + following

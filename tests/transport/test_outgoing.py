@@ -37,7 +37,8 @@ def test_letters_in_parts_arrive_whole_and_it_is_known_how_far_the_dot_is(
     letters: list[tuple[list[bytes], bytes]], takes: list[int]
 ) -> None:
     sock = Reluctant(takes)
-    out, said = outgoing(sock), b""
+    out, said = outgoing(sock), b"DATA\r\n"
+    out.say(said)
     for parts, following in letters:
         out.say_letter(parts, following)
         said += b"".join(parts) + b".\r\n"
