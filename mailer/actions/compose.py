@@ -81,7 +81,7 @@ def copier(
 
     `batch = copier.batch(copies)` once a claim: of each copy it wants `address`, `names`, unsigned `handle` and
     `segments`, as `Claimed` has them. Then `return_path, parts = batch.letter(place, date)` for the copy at that
-    place, both octets, with `format_date` of its hand-over. A copy that cannot be written raises there, and it alone.
+    place, all octets, with `format_date` of its hand-over. A copy that cannot be written raises there, and it alone.
     """
     marks = Marks(
         keyring=house.tokens,

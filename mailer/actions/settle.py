@@ -180,7 +180,9 @@ def held_in_a_row(before: int, results: Iterable[Settled]) -> int:
 
 def pause_if_all_are_held(mailing: Mailing, count: int, results: Sequence[Settled]) -> bool:
     """Pause when something is wrong that more trying does not mend; whether it did."""
-    held = [result for result in results if result.judged.state is _HELD] if count >= _TOO_MANY_HELD else []
+    if count < _TOO_MANY_HELD:
+        return False
+    held = [result for result in results if result.judged.state is _HELD]
     if not held:
         return False
     pause(mailing, held[-1].at, f"The mail server refuses our letters, not the people: {held[-1].judged.reply}")

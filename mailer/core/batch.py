@@ -80,8 +80,10 @@ class Marks:
 
 _DISPLAY, _OPENING, _ADDRESS, _DATED, _MESSAGE_ID, _LEAVE = range(6)
 _VALUES = 6
-#: Before the four values of a body stands the whole head.
+#: Of a copy: its whole head, and what is personal in its body.
 _HEAD, _IN_TEXT, _IN_HTML, _LINK = range(4)
+_VALUES_OF_COPY = 4
+#: Where the four values of a body are among those.
 _OF_BODY = (_IN_TEXT, _IN_HTML, _LINK, _LINK)
 
 
@@ -116,7 +118,7 @@ class Copier:
         if found is None:
             body = self.builder.body(segments).parts
             parts = [part if isinstance(part, bytes) else _OF_BODY[part] for part in body]
-            found = self.patterns[segments] = Pattern([_HEAD, *parts], len(_OF_BODY))
+            found = self.patterns[segments] = Pattern([_HEAD, *parts], _VALUES_OF_COPY)
         return found
 
     def signed(

@@ -17,11 +17,11 @@ REPLY_LIMIT = 64 * 1024
 
 # The second digit is not checked: unknown codes such as 299 or 475 are handled by their first (T4).
 _LINE = re.compile(rb"([2-5][0-9]{2})(?![0-9])(-?)[ \t]?(.*)", re.DOTALL)
-_STATUS = re.compile(r"([245])\.(?:0|[1-9][0-9]{0,2})\.(?:0|[1-9][0-9]{0,2})(?!\S)")
+# What follows the class in a status (RFC 3463 section 2).
+_DETAIL = r"\.(?:0|[1-9][0-9]{0,2})\.(?:0|[1-9][0-9]{0,2})(?!\S)"
+_STATUS = re.compile(rf"([245]){_DETAIL}")
 # The usual reply: one whole line, legible as it stands, which may begin with a status of the code's own class.
-_PLAIN = re.compile(
-    rb"(([2-5])[0-9]{2}) ((?:((?=[245])\2\.(?:0|[1-9][0-9]{0,2})\.(?:0|[1-9][0-9]{0,2}))(?!\S))?[ -~]{0,508})\r\n"
-)
+_PLAIN = re.compile(rf"(([2-5])[0-9]{{2}}) (((?=[245])\2{_DETAIL})?[ -~]{{0,508}})\r\n".encode())
 # One line each, that says go on: of the answers to a letter's MAIL, RCPT and DATA nothing else is asked.
 _WELL = rb"[0-9]{2}(?:[ \r][^\n]{0,508})?\n"
 _OPENED = re.compile(b"2" + _WELL + b"2" + _WELL + b"3" + _WELL)

@@ -272,7 +272,7 @@ class Lane:
             self.pull(source)
 
     def _end(self, parcel: Parcel, reply: Reply) -> None:
-        if reply.code // 100 not in (2, 4, 5):
+        if reply.first_digit not in (2, 4, 5):
             self._expected.appendleft((_FINAL_DOT, parcel))
             self._lose(f"The server answered out of place: {reply}.")
             return
