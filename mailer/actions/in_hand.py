@@ -240,7 +240,8 @@ class MailingBatch(Batch):
     ids: Sequence[int] = field(kw_only=True)
     checked_on: date | None = field(kw_only=True)
     _made: Made = field(init=False)
-    _order: dict[int, int] = field(init=False)
+    #: Where each copy is in `_made`, as it was when it was last looked at.
+    _made_at: dict[int, int] = field(default_factory=dict)
 
     @classmethod
     def claim(cls, sender: "Sender", mailing: Mailing, via: Chosen, most: int) -> "MailingBatch | None":
@@ -282,7 +283,8 @@ class MailingBatch(Batch):
         # To give back what was withdrawn changes nothing, but for the limits.
         self.untouched = set(self.ids) - {claimed.copy for claimed in held}
         self.hold_back(held, self.sender.clock())
-        self.remake(list(self.waiting))
+        self._made = self.sender.being_sent.copier(self.mailing).batch(())
+        self._make_ready(list(self.waiting))
         super().enter()
 
     def _checked(self, held: Sequence[Claimed], changes: int) -> Sequence[Claimed]:
@@ -323,11 +325,11 @@ class MailingBatch(Batch):
         held = self._checked(known, changes)
         if held is known:
             return
-        fresh = {claimed.copy: claimed for claimed in held}
-        self.remake(held)
+        before, fresh = set(known), {claimed.copy: claimed for claimed in held}
         # To give back what was withdrawn changes nothing, and frees its place in the journal.
         self.untouched.update(claimed.copy for claimed in self.waiting if claimed.copy not in fresh)
         self.waiting = deque(fresh[claimed.copy] for claimed in self.waiting if claimed.copy in fresh)
+        self._make_ready([claimed for claimed in self.waiting if claimed not in before])
         # Who rides on it has changed since it was announced: it is taken back, and made anew later.
         self.take_back(number for number, claimed in list(self.opening.items()) if fresh.get(number) != claimed)
 
@@ -335,14 +337,13 @@ class MailingBatch(Batch):
     def is_in_time(self) -> bool:
         return self.sender.clock() < self.mailing.not_after
 
-    def remake(self, held: Sequence[Claimed]) -> None:
+    def _make_ready(self, copies: Sequence[Claimed]) -> None:
         """Make ready what can be made ready for all at once: tokens, addresses, names."""
-        self._made = self.sender.being_sent.copier(self.mailing).batch(held)
-        self._order = {claimed.copy: place for place, claimed in enumerate(held)}
+        self._made_at.update(zip((claimed.copy for claimed in copies), self._made.add(copies), strict=True))
 
     def envelope(self, claimed: Claimed) -> Envelope:
         """The letter as octets that its maker vouches for (core.batch)."""
-        path, parts = self._made.letter(self._order[claimed.copy], self.sender.date)
+        path, parts = self._made.letter(self._made_at[claimed.copy], self.sender.date)
         is_ascii = claimed.address.isascii()
         return Envelope(path.decode(), claimed.address, parts, not is_ascii, is_ascii)
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from mailer.core import header
 from mailer.core.address import check_wire
-from mailer.core.greeting import called, called_plainly, closed
+from mailer.core.greeting import Called, called, called_plainly, closed
 from mailer.core.leave_address import leave_mailto
 from mailer.core.pattern import Pattern
 from mailer.core.personalise import LEAVE, Builder, CopyError, CopyValues, opening
@@ -109,7 +109,7 @@ class Copier:
         self.patterns: dict[frozenset[str], Pattern] = {}
 
     def batch(self, copies: Sequence[Personal]) -> "Batch":
-        """The copies of one claim; nothing is refused yet."""
+        """The copies of one claim, to which more can be added; nothing is refused yet."""
         return Batch(self, copies)
 
     def pattern(self, segments: frozenset[str]) -> Pattern:
@@ -139,30 +139,35 @@ class Copier:
 
 
 class Batch:
-    """The copies of one claim, in their order."""
+    """The copies of one claim, in the order in which they came."""
 
     def __init__(self, copier: Copier, copies: Sequence[Personal]) -> None:
-        marks = copier.marks
-        sign, handles = marks.keyring.sign_all_folded, octets_of([copy.handle for copy in copies])
-        after, before = b"@" + marks.bounce_domain.encode(), marks.leave_prefix.encode()
         self._copier = copier
-        self._copies = copies
+        self._copies: list[Personal] = []
+        self._rows: list[tuple[bytes, bytes, bytes, bytes, bytes | None, Called | None]] = []
         self._seal = copier.builder.seal
         self._patterns = copier.patterns
         self._head = copier.head
         self._date, self._dated = "", b""
-        links = [before + token for token in marks.keyring.sign_all(Purpose.LEAVE, handles)]
-        self._rows = list(
-            zip(
-                [b"b+" + token + after for token in sign(Purpose.VERP, handles)],
-                sign(Purpose.MESSAGE_ID, handles),
-                _beside(links, copier.between, marks.mailtos(handles)) if marks.leave_by_mail else links,
-                links,
-                _plain_addresses([copy.address for copy in copies]) if marks.is_plain else repeat(None),
-                called_plainly([copy.names for copy in copies]),
-                strict=False,
-            )
+        self.add(copies)
+
+    def add(self, copies: Sequence[Personal]) -> range:
+        """Make these ready, too; their places."""
+        marks, before = self._copier.marks, len(self._copies)
+        sign, handles = marks.keyring.sign_all_folded, octets_of([copy.handle for copy in copies])
+        domain, prefix = b"@" + marks.bounce_domain.encode(), marks.leave_prefix.encode()
+        links = [prefix + token for token in marks.keyring.sign_all(Purpose.LEAVE, handles)]
+        self._copies += copies
+        self._rows += zip(
+            [b"b+" + token + domain for token in sign(Purpose.VERP, handles)],
+            sign(Purpose.MESSAGE_ID, handles),
+            _beside(links, self._copier.between, marks.mailtos(handles)) if marks.leave_by_mail else links,
+            links,
+            _plain_addresses([copy.address for copy in copies]) if marks.is_plain else repeat(None),
+            called_plainly([copy.names for copy in copies]),
+            strict=False,
         )
+        return range(before, len(self._copies))
 
     def letter(self, place: int, date: str) -> tuple[bytes, tuple[bytes, ...]]:
         """Return path and message, in its parts, of the copy at this place of the claim, dated by its hand-over.

@@ -19,6 +19,7 @@ from mailer.actions.replay_departures import DeparturesUnreadable
 from mailer.actions.steer_mailing import resume, stop
 from mailer.actions.write_down import write_down
 from mailer.config.relays import RelayLimits
+from mailer.core.batch import Batch as Made
 from mailer.core.configkind import Uncertain
 from mailer.core.consent import Channel
 from mailer.core.departing import Act, Departure
@@ -125,6 +126,31 @@ def test_who_shares_a_box_with_a_leaver_still_gets_the_last_letter(office: Offic
     while sender.work():
         pass
     assert copy_to("ann@example.org").state == "accepted", copy_to("ann@example.org").state
+
+
+def test_only_what_changed_in_a_claim_is_made_anew_and_each_letter_is_still_its_own(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    news = stream(office.house)
+    singles = [join(office.house, f"Member {n}", f"m{n}@example.org", consents=[news]) for n in range(6)]
+    leaver = join(office.house, "Ann Smith", "both@example.org", consents=[news])
+    join(office.house, "Bob Smith", "both@example.org", consents=[news])
+    office.begun(anne())
+    sender, made = office.sender, []
+    add = Made.add
+    monkeypatch.setattr(Made, "add", lambda self, copies: made.append(len(copies)) or add(self, copies))
+    sender._turn()
+    for member in (leaver, singles[0]):
+        bumped(lambda member=member: withdraw(office.house, member, news, office.now))()
+        sender._read_at = 0.0
+        sender.look_around()
+    letters = list(iter(sender._batches[0].next_letter, None))
+    assert [len(letters), *filter(None, made)] == [6, 7, 1]
+    greeted = {letter.envelope.recipient: letter.envelope.payload for letter in letters}
+    for n in range(1, 6):
+        assert f"Member {n}".encode() in greeted[f"m{n}@example.org"]
+    assert b"Bob Smith" in greeted["both@example.org"]
+    assert b"Ann Smith" not in greeted["both@example.org"]
 
 
 def test_a_turn_that_takes_long_does_not_make_an_old_reading_fresh(office: Office) -> None:

@@ -107,6 +107,21 @@ def test_each_letter_is_what_the_builder_makes_of_the_copy_alone(people: list[Pe
             assert whole(batch, place) == expected
 
 
+@given(st.lists(PEOPLE, max_size=4), st.lists(PEOPLE, max_size=4))
+def test_copies_that_are_added_are_those_of_a_batch_with_all(first: list[Person], more: list[Person]) -> None:
+    copier = Copier(Builder(letter_of("meeting"), HEADERS), BY_MAIL)
+    batch, all_together = copier.batch(first), copier.batch([*first, *more])
+    assert batch.add(more) == range(len(first), len(first) + len(more))
+    for place in range(len(first) + len(more)):
+        try:
+            expected = whole(all_together, place)
+        except MailerError as refusal:
+            with pytest.raises(type(refusal)):
+                batch.letter(place, DATE)
+        else:
+            assert whole(batch, place) == expected
+
+
 def test_a_link_that_html_or_quoted_printable_would_change_is_encoded_for_each() -> None:
     builder, odd = Builder(sample_letter(), HEADERS), replace(MARKS, leave_prefix="https://l.example.org/?a=1&u=")
     assert together(builder, odd, [Person()]) == [alone(builder, odd, Person())]
