@@ -292,7 +292,7 @@ class Sender:
             note_claim(self.house, max(batch.number for batch in claimed))
         for batch in claimed:
             self._enter(batch)
-        together = [batch for batch in (*claimed, *self._batches) if not batch.is_over]
+        together = [batch for batch in (*self._batches, *claimed) if not batch.is_over]
         # One-off letters overtake every mailing.
         self._batches = sorted(together, key=lambda batch: isinstance(batch, MailingBatch))
 

@@ -26,6 +26,7 @@ from mailer.core.departing import Act, Departure
 from mailer.core.limits import Limits, Window
 from mailer.core.personalise import CopyError
 from mailer.core.reply import Answer, Step, parse
+from mailer.core.turns import Turns
 from mailer.models import Copy, Event, Mailbox, Mailing, MemberRegion, Notice, destination, quota
 from mailer.models.base import Busy, writing
 from mailer.models.outbox import Claimed, unsigned
@@ -126,6 +127,21 @@ def test_who_shares_a_box_with_a_leaver_still_gets_the_last_letter(office: Offic
     while sender.work():
         pass
     assert copy_to("ann@example.org").state == "accepted", copy_to("ann@example.org").state
+
+
+def test_what_was_claimed_first_goes_first(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the rest of each claim lies in hand until the mailing is over: late, and in doubt if the host is lost."""
+    monkeypatch.setattr(Turns, "chunk", lambda *_: 3)
+    crowd(office, 6)
+    sender, went = office.sender, []
+    for _ in range(2):
+        sender._turn()
+        sender._take_in()
+        letter = sender._next()
+        assert letter is not None
+        went.append(letter.claimed.copy)
+    went += [letter.claimed.copy for letter in iter(sender._next, None)]
+    assert went == list(Copy.unscoped.order_by("position").values_list("pk", flat=True))
 
 
 def test_only_what_changed_in_a_claim_is_made_anew_and_each_letter_is_still_its_own(
