@@ -79,9 +79,10 @@ def copier(
 ) -> Copier:
     """What makes the copies of a mailing for its sender, a claim at a time.
 
-    `batch = copier.batch(copies)` once a claim: of each copy it wants `address`, `names`, unsigned `handle` and
-    `segments`, as `Claimed` has them. Then `return_path, parts = batch.letter(place, date)` for the copy at that
-    place, all octets, with `format_date` of its hand-over. A copy that cannot be written raises there, and it alone.
+    `batch = copier.batch(copies)` once a claim, and `places = batch.add(copies)` for what changed since: of each copy
+    it wants `address`, `names`, unsigned `handle` and `segments`, as `Claimed` has them. Then `return_path, parts =
+    batch.letter(place, date)` for the copy at that place, all octets, with `format_date` of its hand-over. A copy that
+    cannot be written raises there, and it alone.
     """
     marks = Marks(
         keyring=house.tokens,

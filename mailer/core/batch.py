@@ -157,7 +157,6 @@ class Batch:
         sign, handles = marks.keyring.sign_all_folded, octets_of([copy.handle for copy in copies])
         domain, prefix = b"@" + marks.bounce_domain.encode(), marks.leave_prefix.encode()
         links = [prefix + token for token in marks.keyring.sign_all(Purpose.LEAVE, handles)]
-        self._copies += copies
         self._rows += zip(
             [b"b+" + token + domain for token in sign(Purpose.VERP, handles)],
             sign(Purpose.MESSAGE_ID, handles),
@@ -167,6 +166,7 @@ class Batch:
             called_plainly([copy.names for copy in copies]),
             strict=False,
         )
+        self._copies += copies
         return range(before, len(self._copies))
 
     def letter(self, place: int, date: str) -> tuple[bytes, tuple[bytes, ...]]:

@@ -138,7 +138,7 @@ def _take(table: type[Outgoing], ids: Sequence[int], worker: str, now: datetime,
 def held_by(claim_number: int) -> list[Claimed]:
     """The copies of a claim with their addresses and the names of those still carried, in the order of position."""
     with connection.cursor() as cursor:
-        # COALESCE: the bare column Django would read as a time, row by row.
+        # COALESCE: the bare column would be read as a time by Django, row by row, and is looked up by `_aware` instead.
         cursor.execute(
             "SELECT c.id, c.handle, b.id, b.address, c.language, c.segments, c.attempts,"  # noqa: S608
             " COALESCE(c.first_attempt_at, NULL),"
@@ -156,8 +156,10 @@ def held_by(claim_number: int) -> list[Claimed]:
             before = held[-1]
             held[-1] = before._replace(members=(*before.members, member), names=(*before.names, name))
             continue
-        chosen, since, number = _segments(segments), _aware(first), handle & _UNSIGNED
-        held.append(Claimed(copy, number, mailbox, address, language, chosen, (member,), (name,), attempts, since))
+        chosen, since = _segments(segments), _aware(first)
+        held.append(
+            Claimed(copy, unsigned(handle), mailbox, address, language, chosen, (member,), (name,), attempts, since)
+        )
     return held
 
 
