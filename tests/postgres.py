@@ -1,7 +1,8 @@
 # ruff: noqa: PLW1510
-"""`python -m tests.postgres COMMAND ...`: run a command beside a PostgreSQL of its own, in a folder that goes away.
+"""`python -m tests.postgres [--durable] COMMAND ...`: run a command beside a PostgreSQL of its own, gone afterwards.
 
-Needs Debian's `postgresql` package, no root and no running service; as root (in CI) the server runs as `nobody`.
+With `--durable` it waits for the disk at each commit, as people run it; tests are quicker without. Needs Debian's
+`postgresql` package, no root and no running service; as root (in CI) the server runs as `nobody`.
 Exit status 77 means: not installed.
 """
 
@@ -22,7 +23,7 @@ def binaries() -> Path | None:
     return found[-1].parent if found else None
 
 
-def main(command: list[str]) -> int:
+def main(command: list[str], *, durable: bool = False) -> int:
     """Start a cluster, run the command with MAILER_TEST_DATABASE set, stop the cluster."""
     programs = binaries()
     if programs is None:
@@ -37,8 +38,8 @@ def main(command: list[str]) -> int:
     data = folder / "data"
     try:
         subprocess.run([programs / "initdb", "-D", data, "-U", "mailer", "-A", "trust", "-N"], **run)
-        # Loopback and the disk's patience are not what these tests are about; durability is the server's own.
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+        # The disk's patience is not what tests are about; a figure to keep is.
+        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync={'on' if durable else 'off'}"
         subprocess.run([programs / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start"], **run)
         try:
             environment = {
@@ -53,4 +54,5 @@ def main(command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    is_durable = sys.argv[1:2] == ["--durable"]
+    sys.exit(main(sys.argv[2:] if is_durable else sys.argv[1:], durable=is_durable))

@@ -77,7 +77,7 @@ class Seal(Table):
 class Subscription(Table):
     """What the ledger says now for one member and one stream; `models.ledger.rebuild` can make it anew."""
 
-    member = models.ForeignKey(Member, models.CASCADE, related_name="+")
+    member = models.ForeignKey(Member, models.CASCADE, related_name="+", db_index=False)
     stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
     state = models.CharField(max_length=8)
     entry = models.ForeignKey(ConsentEntry, models.PROTECT, related_name="+")

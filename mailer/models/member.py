@@ -81,8 +81,9 @@ class Member(Table):
 class MemberRegion(Table):
     """A member belongs to a region from `starts` (included) to `ends` (excluded), dates of the organisation's zone."""
 
-    member = models.ForeignKey(Member, models.CASCADE, related_name="+")
-    region = models.ForeignKey(Region, models.PROTECT, related_name="+")
+    # The indexes below begin with them.
+    member = models.ForeignKey(Member, models.CASCADE, related_name="+", db_index=False)
+    region = models.ForeignKey(Region, models.PROTECT, related_name="+", db_index=False)
     starts = models.DateField()
     ends = models.DateField(null=True)
 
@@ -94,7 +95,11 @@ class MemberRegion(Table):
                 fields=("member", "region"), condition=Q(ends=None), name="member_region_open_once"
             ),
         )
-        indexes = (models.Index(fields=("region", "member"), name="member_region_by_region"),)
+        indexes = (
+            models.Index(fields=("region", "member"), name="member_region_by_region"),
+            # All that is asked of everyone whom a mailing may be for: the row itself is not looked at.
+            models.Index(fields=("member", "region", "starts", "ends"), name="member_region_by_member"),
+        )
 
 
 def living(today: date) -> QuerySet[MemberRegion]:
