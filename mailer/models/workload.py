@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from django.db import connection
 from django.db.models import Count, Q
@@ -11,7 +12,8 @@ from mailer.core.audience import AllowList, Rule
 from mailer.core.delivery import CopyState, Outcome
 from mailer.core.mailing import MailingState
 from mailer.core.provider import provider
-from mailer.models.audience import decided
+from mailer.models.audience import Decided, decided
+from mailer.models.base import looked_up
 from mailer.models.copy import Copy
 from mailer.models.mailing import Mailing
 
@@ -41,15 +43,20 @@ def waiting(mailing_id: int, domains: Collection[str]) -> Waiting:
 
 def expected(rule: Rule, today: date, allow_list: AllowList | None, domains: Collection[str]) -> Waiting:
     """The same of a mailing that is still to be made ready: a letter a mailbox, as things are today."""
-    those = decided(rule, today, allow_list)
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT b.domain, COUNT(DISTINCT b.id) FROM ({those.sql}) AS decided"  # noqa: S608 - our own words
-            " JOIN mailer_mailbox b ON b.id = decided.mailbox_id WHERE decided.outcome = %s GROUP BY b.domain",
-            (*those.params, Outcome.CARRIED.value),
-        )
+        cursor.execute(*letters_by_domain(decided(rule, today, allow_list)))
         counts = dict(cursor.fetchall())
     return Waiting(sum(counts.values()), 0, {domain: counts[domain] for domain in domains if domain in counts})
+
+
+def letters_by_domain(those: Decided) -> tuple[str, tuple[Any, ...]]:
+    """A question, with its values: to each domain how many letters, of all whom a rule decides about."""
+    sql = (
+        f"SELECT b.domain, COUNT(DISTINCT b.id) FROM ({those.sql}) AS decided"  # noqa: S608 - our own words
+        f" {looked_up('mailer_mailbox', 'b', 'b.id = decided.mailbox_id')}"
+        " WHERE decided.outcome = %s GROUP BY b.domain"
+    )
+    return sql, (*those.params, Outcome.CARRIED.value)
 
 
 def mailing(number: int) -> Mailing:
