@@ -9,7 +9,7 @@ from mailer.actions import hold_back
 from mailer.actions.hold_back import domain_of
 from mailer.actions.pause_mailing import pause
 from mailer.core.configkind import Uncertain
-from mailer.core.delivery import CopyState, Judged
+from mailer.core.delivery import CopyState, Judged, refuses_us
 from mailer.core.reply import Answer
 from mailer.core.returning import Answered, answered
 from mailer.core.schedule import next_attempt
@@ -24,7 +24,6 @@ from mailer.models.outbox import Claimed
 _ACCEPTED, _HELD = CopyState.ACCEPTED, CopyState.HELD
 #: So many letters held one after the other.
 _TOO_MANY_HELD = 3
-_QUOTA_RENEWS = timedelta(hours=24)
 #: A one-off letter that our relay refuses: how long it rests, and until when it is tried.
 _NOTICE_RESTS, _NOTICE_HOLDS = timedelta(hours=6), timedelta(days=14)
 
@@ -86,10 +85,10 @@ def settle_notices(house: House, claim: int, results: Sequence[Settled]) -> None
         state, retry_at = _retry(
             house, result.judged, notice.attempts, notice.first_attempt_at, result.at, spread=notice.copy
         )
-        if state is CopyState.HELD and retry_at is None:
+        if state is CopyState.HELD:
             # Nobody looks after one letter: it is tried again by itself for as long as what it says holds.
             over = result.at - notice.first_attempt_at >= _NOTICE_HOLDS
-            state, retry_at = (CopyState.EXPIRED, None) if over else (state, result.at + _NOTICE_RESTS)
+            state, retry_at = (CopyState.EXPIRED, None) if over else (state, retry_at or result.at + _NOTICE_RESTS)
         judged = Judged(state, result.judged.reply_class, result.judged.reply)
         outbox.mark(Notice, notice.copy, claim, judged, now=result.at, retry_at=retry_at)
 
@@ -131,9 +130,8 @@ def _retry(
         give_up = timedelta(hours=house.config.sending.give_up_hours)
         again = next_attempt(attempts, first_attempt_at, now, give_up, spread=spread, not_after=not_after)
         return (CopyState.DEFERRED, again) if again else (CopyState.EXPIRED, None)
-    if judged.state is CopyState.HELD and judged.reply_class is Class.QUOTA:
-        return judged.state, now + _QUOTA_RENEWS
-    return judged.state, None
+    # It goes by whichever relay takes letters, when one does: the relay that refused us rests.
+    return judged.state, now if refuses_us(judged) else None
 
 
 def resend_if_so_chosen(house: House, copy_id: int) -> None:
@@ -164,16 +162,18 @@ def final_answers(results: Iterable[Settled]) -> list[Answered]:
     return [
         answered(result.copy.address, result.judged.reply.status)
         for result in results
-        if result.judged.reply is not None and result.judged.state is not CopyState.DEFERRED
+        if result.judged.reply is not None
+        and result.judged.state is not CopyState.DEFERRED
+        and not refuses_us(result.judged)
     ]
 
 
 def held_in_a_row(before: int, results: Iterable[Settled]) -> int:
-    """How many letters one after the other the relay has refused for our own fault, with none accepted between."""
+    """How many letters one after the other were refused for a fault of theirs, with none accepted between."""
     for result in results:
         if result.judged.state is _ACCEPTED:
             before = 0
-        elif result.judged.state is _HELD and result.judged.reply_class is not Class.QUOTA:
+        elif result.judged.state is _HELD and not refuses_us(result.judged):
             before += 1
     return before
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from mailer.access import THE_CLOCK, Actor
 from mailer.actions.use_relay import Route, credentials_of, routes_of
 from mailer.core.alarm import discreet
+from mailer.core.delivery import LOGIN_REFUSED
 from mailer.core.errors import MailerError
 from mailer.core.limits import Limits, Used, kept
 from mailer.core.reply import Answer
@@ -26,8 +27,6 @@ from mailer.transport.relay import FaultKind, RelayFault
 _TLS_REST = Backoff(timedelta(minutes=15), timedelta(minutes=15))
 #: A relay's own quota renews with the hour or with the day; until then each letter would be refused by itself.
 _QUOTA_REST = Backoff(timedelta(hours=1), timedelta(hours=4))
-#: RFC 4954 section 6: no waiting mends a refused login, one that needs encryption, or a password that must be changed.
-_LOGIN_REFUSED = frozenset({432, 530, 534, 535, 538})
 #: Google and Microsoft call who sends close to so many a day to their people a bulk sender (standards D13).
 BULK_SENDER = 5000
 _A_DAY = timedelta(hours=24)
@@ -90,7 +89,7 @@ def heard(house: House, name: str, answer: Answer, now: datetime) -> bool:
     reply = answer.reply
     if reply is None or reply.first_digit == 2:
         return False
-    if reply.code in _LOGIN_REFUSED:
+    if reply.code in LOGIN_REFUSED:
         _note(house, name, FaultKind.AUTH, str(reply), now, None)
     elif classify(reply.code, reply.status, reply.text) is Class.QUOTA:
         _note(house, name, FaultKind.BUSY, str(reply), now, _QUOTA_REST)
@@ -142,7 +141,7 @@ def volumes(now: datetime) -> tuple[VolumeReport, ...]:
 
 
 def _backoff(kind: FaultKind, code: int | None, *, retry_later: bool) -> Backoff | None:
-    if not retry_later or code in _LOGIN_REFUSED:
+    if not retry_later or code in LOGIN_REFUSED:
         return None
     return _TLS_REST if kind is FaultKind.TLS else RELAY_REST
 

@@ -95,6 +95,10 @@ _NOT_THE_MEMBERS = frozenset({Class.POLICY, Class.QUOTA, Class.MESSAGE, Class.SE
 _NEEDS_SMTPUTF8 = "5.6.7"
 
 
+#: RFC 4954 section 6: no waiting mends a refused login, one that needs encryption, or a password that must be changed.
+LOGIN_REFUSED = frozenset({432, 530, 534, 535, 538})
+
+
 class Judged(NamedTuple):
     """The new state of a copy, and the class of the reply that decided it (None: no reply came)."""
 
@@ -115,6 +119,14 @@ def judge(answer: Answer) -> Judged:
     if reply.code // 100 != 5:
         return Judged(_S.DEFERRED, reply_class, reply)
     return Judged(_refusal(answer.step, reply, reply_class), reply_class, reply)
+
+
+def refuses_us(judged: Judged) -> bool:
+    """Whether the relay refused us and not the letter (our login, our quota), so that any relay may take it."""
+    reply = judged.reply
+    if judged.state is not _S.HELD or reply is None:
+        return False
+    return judged.reply_class is Class.QUOTA or reply.code in LOGIN_REFUSED
 
 
 def not_sent(why: object) -> Answer:

@@ -9,15 +9,18 @@ import pytest
 from mailer import access
 from mailer.actions.adopt_lists import is_adopted
 from mailer.actions.hand_over import SendingRefused
+from mailer.actions.settle import Settled, final_answers, held_in_a_row
 from mailer.actions.steer_mailing import resume
 from mailer.actions.steer_relay import resume as resume_relay
 from mailer.config.relays import RelayLimits
 from mailer.core.address import WireAddressError
+from mailer.core.delivery import judge
 from mailer.core.envelope import Envelope
 from mailer.core.errors import MailerError
 from mailer.core.quiet import quiet_hours
-from mailer.core.reply import Step, parse
-from mailer.models import Bounce, Copy, Event, Mailbox, backlog
+from mailer.core.reply import Answer, Step, parse
+from mailer.models import Bounce, Copy, Event, Mailbox, Notice, backlog
+from mailer.models.outbox import Claimed
 from mailer.models.site import Site
 from mailer.transport.memory import (
     Behaviour,
@@ -147,17 +150,62 @@ def test_a_mailbox_that_was_full_until_the_end_of_its_time_has_a_point_against_i
     assert Mailbox.unscoped.get().soft_count == 1
 
 
-def test_an_exhausted_quota_is_tried_again_tomorrow(office: Office) -> None:
+def test_an_exhausted_quota_is_tried_again_when_the_relay_has_rested(office: Office) -> None:
     one(office, refuses("550 5.4.5 Daily quota"), accepts())
     office.send_all()
-    assert copy_to(ANN).state == "held"
-    office.now += timedelta(hours=23)
+    office.now += timedelta(minutes=59)
     office.ring()
     assert not office.sender.work()
-    office.now += timedelta(hours=1, minutes=1)
+    office.now += timedelta(minutes=2)
     office.ring()
     office.send_all()
     assert copy_to(ANN).state == "accepted"
+
+
+_REFUSES_US = ["550 5.4.5 Daily quota", "530 5.7.0 Authentication required"]
+
+
+@pytest.mark.parametrize("said", _REFUSES_US)
+def test_what_one_relay_refuses_for_its_own_sake_another_takes_at_once(office: Office, said: str) -> None:
+    office.house = with_relays(office.house, spare("second"))
+    second = office.relays["second"] = Relay()
+    issue = one(office, refuses(said, Step.MAIL), others=8)
+    for n in range(8):
+        office.relay.script(f"o{n}@example.org", refuses(said, Step.MAIL))
+    office.send_all()
+    office.ring()
+    office.send_all()
+    assert office.mailing(issue).state == "sent"
+    assert len(second.caught) == 9
+    assert not Bounce.unscoped.exists()
+
+
+@pytest.mark.parametrize("said", _REFUSES_US)
+def test_letters_refused_with_a_login_or_a_quota_do_not_pause_their_mailing(said: str) -> None:
+    """Dozens of connections hear it at once, before the relay is left; the mailing goes on by another."""
+    judged = judge(Answer(Step.MAIL, parse(f"{said}\r\n".encode()), final_dot_written=False))
+    claimed = Claimed(1, 1, 1, ANN, "en", frozenset(), (1,), ("Ann",), 1, NOW)
+    results = [Settled(claimed, None, judged, NOW)] * 60
+    assert judged.state == "held"
+    assert held_in_a_row(0, results) == 0
+    assert final_answers(results) == []
+
+
+@pytest.mark.parametrize("said", _REFUSES_US)
+def test_a_one_off_letter_goes_by_another_relay_at_once(office: Office, said: str) -> None:
+    office.house = with_relays(office.house, spare("second"))
+    second = office.relays["second"] = Relay()
+    ann = join(office.house, "Ann Smith", ANN)
+    Notice.unscoped.create(
+        handle=5, kind="farewell", mailbox_id=ann.mailbox_id, subject="Bye", text="Bye", html="<p>Bye</p>",
+        created_at=office.now,
+    )  # fmt: skip
+    office.relay.script(ANN, refuses(said, Step.MAIL))
+    office.send_all()
+    office.ring()
+    office.send_all()
+    assert len(second.caught) == 1
+    assert Notice.unscoped.get().state == "accepted"
 
 
 def test_a_relay_that_refuses_everyone_pauses_the_mailing_and_names_nobody(office: Office) -> None:
