@@ -41,8 +41,8 @@ from mailer.transport.journal import Journal
 from mailer.transport.pool import HandsOver
 
 LEASE = timedelta(minutes=15)
-#: How often, in seconds, the free space is looked at.
-_DISK_LOOK = 1.0
+#: How often, in seconds, the free space and the clock are looked at.
+_HOST_LOOK = 1.0
 #: How old, in seconds, a reading of `changes` may be.
 FRESH = 0.025
 #: Looks around one after the other, while each had to wait.
@@ -72,6 +72,8 @@ class Sender:
     pulse: Pulse
     signers: Sequence[Signer] = ()
     stopping: Callable[[], bool] = lambda: False
+    #: What is wrong with this host's clock.
+    clock_fault: Callable[[], str | None] = lambda: None
     lease: timedelta = LEASE
     #: By mailing: letters refused one after the other for a fault of ours.
     held_in_a_row: Counter[int] = field(default_factory=Counter)
@@ -92,8 +94,8 @@ class Sender:
     _turns: Turns = field(default_factory=Turns)
     _read_at: float = 0.0
     _last_mailing: int = 0
-    _disk_seen_at: float = -_DISK_LOOK
-    _disk_fault: str | None = None
+    _host_seen_at: float = -_HOST_LOOK
+    _host_fault: str | None = None
 
     def __post_init__(self) -> None:
         self.being_sent = BeingSent(
@@ -237,7 +239,7 @@ class Sender:
         is_fit = is_adopted(self.house)
         claimed: list[Batch] = []
         waiting = self._waiting
-        claims = is_fit and not self.stopping() and self._turns.runs_low(waiting, self._width) and self._has_disk()
+        claims = is_fit and not self.stopping() and self._turns.runs_low(waiting, self._width) and self._host_is_sound()
         mailing = self._next_mailing() if claims else None
         must_wait = self._turns.must_wait(self.ticks(), waiting)
         with ExitStack() as lock:
@@ -307,14 +309,18 @@ class Sender:
             batch.untouched.update(set(batch.ids).difference(batch.back.until))
             pause(batch.mailing, self.clock(), f"It cannot be sent: {error}")
 
-    def _has_disk(self) -> bool:
-        """Whether what is sent could be written down; looked at once a second."""
-        if self.ticks() - self._disk_seen_at >= _DISK_LOOK:
-            self._disk_seen_at = self.ticks()
-            self._disk_fault = disk_is_low(self.house)
-        if self._disk_fault:
-            self.pulse.is_now(WorkerState.WAITING, self._disk_fault)
-        return self._disk_fault is None
+    def _host_is_sound(self) -> bool:
+        """Whether what is sent could be written down, and a claim's end is the same to others; looked at once a second.
+
+        What a clock that is behind claims is over for every other host before it is sent, and called lost by them.
+        """
+        if self.ticks() - self._host_seen_at >= _HOST_LOOK:
+            self._host_seen_at = self.ticks()
+            clock = self.clock_fault()
+            self._host_fault = f"The clock is wrong. {clock}" if clock else disk_is_low(self.house)
+        if self._host_fault:
+            self.pulse.is_now(WorkerState.WAITING, self._host_fault)
+        return self._host_fault is None
 
     def _claim(self, mailing: Mailing | None) -> Iterator[Batch]:
         """One-off letters, then copies of a mailing, as far as a relay takes them now."""

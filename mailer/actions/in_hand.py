@@ -199,11 +199,13 @@ class Batch(ABC):
         return places, returned
 
     def is_ours(self, ticks: float) -> bool:
-        """Whether nobody can have called the claim lost; it is renewed in good time."""
+        """Whether nobody can have called the claim lost; it is renewed in good time, by a clock that is right."""
         age, lease = ticks - self.kept_at, self.sender.lease
         if age >= lease.total_seconds():
             return False
         if age >= lease.total_seconds() / 3:
+            if self.sender.clock_fault() is not None:
+                return False
             self.kept_at = ticks
             with writing():
                 # None: it was called lost meanwhile, and its rows are no longer ours to send.

@@ -4,7 +4,8 @@ Workers watch everything. A dead worker can tell nothing, so the process of the 
 clock are a host's own, and only its workers speak of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from mailer.access import Actor
@@ -21,6 +22,7 @@ from mailer.core.watch import (
     Clocks,
     WorkerState,
     clock_fault,
+    compared_with,
     disk_fault,
     is_fresh,
     quiet_since,
@@ -114,6 +116,21 @@ def clock_is_off(then: Clocks, now: Clocks) -> str | None:
     """What is wrong with this host's clock, None if nothing was noticed; `then` is what it is compared with."""
     # Our own events about alarms do not count: that of a wrong clock would make it look right.
     return clock_fault(then, now, newest_row=clock.newest_moment(but=ABOUT), database=clock.of_the_server())
+
+
+@dataclass
+class ClockWatch:
+    """Looks at this host's clock again and again, each time comparing it with the look before."""
+
+    clocks: Callable[[], Clocks]
+    _compared: Clocks | None = None
+
+    def fault(self) -> str | None:
+        """What is wrong with the clock now, None if nothing was noticed."""
+        now = self.clocks()
+        then = self._compared or now
+        self._compared = compared_with(then, now)
+        return clock_is_off(then, now)
 
 
 def follow_clock(host: str, fault: str | None, now: datetime) -> None:

@@ -32,9 +32,9 @@ from mailer.actions.recover import recover
 from mailer.actions.replay_departures import forget_old_departures
 from mailer.actions.seal_ledger import seal_ledger
 from mailer.actions.tell_alarms import Teller
-from mailer.actions.watch_site import clock_is_off, follow_clock, follow_returns, watch_site
+from mailer.actions.watch_site import ClockWatch, follow_clock, follow_returns, watch_site
 from mailer.core.schedule import LONGEST_SLEEP, next_wake
-from mailer.core.watch import BEAT, Clocks, compared_with
+from mailer.core.watch import BEAT
 from mailer.house import House
 from mailer.worker import chance
 from mailer.worker.patience import Patience
@@ -78,7 +78,7 @@ class Bell:
     _watch_patience: Patience = field(default_factory=Patience)
     _fetch_patience: Patience = field(default_factory=Patience)
     _stopping: Event = field(default_factory=Event)
-    _compared: Clocks | None = None
+    _clock_watch: ClockWatch = field(default_factory=lambda: ClockWatch(chance.clocks))
     #: What is wrong with the clock; "" until it was looked at.
     _clock_fault: str | None = ""
     _scheduler: BackgroundScheduler = field(init=False)
@@ -187,12 +187,9 @@ class Bell:
         return keep_time(self.house, now=chance.now(), draw=chance.handle, draw_word=chance.word)
 
     def _look_at_clock(self) -> str | None:
-        now = chance.clocks()
-        then = self._compared or now
-        fault = clock_is_off(then, now)
-        self._compared = compared_with(then, now)
+        fault = self._clock_watch.fault()
         if fault or fault != self._clock_fault:
-            follow_clock(chance.host(), fault, now.wall)
+            follow_clock(chance.host(), fault, chance.now())
         self._clock_fault = fault
         return fault
 

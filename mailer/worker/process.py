@@ -25,6 +25,7 @@ from mailer.actions.pulse import Pulse
 from mailer.actions.recover import recover
 from mailer.actions.replay_departures import DeparturesUnreadable
 from mailer.actions.use_relay import all_must_be_signed, signers_of
+from mailer.actions.watch_site import ClockWatch
 from mailer.core.dkim import Signer
 from mailer.core.errors import MailerError
 from mailer.core.schedule import next_wake
@@ -83,6 +84,7 @@ class Worker:
     #: Set when there may be something to send.
     awake: threading.Event = field(default_factory=threading.Event)
     _patience: Patience = field(default_factory=Patience)
+    _clock_watch: ClockWatch = field(default_factory=lambda: ClockWatch(chance.clocks))
     #: Why nothing may be sent, as it was last said.
     _unfit: str | None = None
 
@@ -153,6 +155,7 @@ class Worker:
             pulse,
             self.signers,
             lambda: self.stopping,
+            self._clock_watch.fault,
         )
 
     def _send(self, sender: Sender) -> None:

@@ -69,6 +69,8 @@ class Office:
     draw: Draw = field(default_factory=Draw)
     ticks: float = 0.0
     signers: Sequence[Signer] = ()
+    #: What is wrong with this host's clock.
+    clock_fault: str | None = None
 
     def tick(self) -> float:
         self.ticks += 1.0
@@ -86,6 +88,7 @@ class Office:
             self.draw.handle,
             Pulse(SignOfLife(self.journal.worker, "host", 1, "", self.now)),
             self.signers,
+            clock_fault=lambda: self.clock_fault,
         )
 
     def ring(self) -> datetime | None:

@@ -231,6 +231,36 @@ def test_a_slow_claim_is_kept_while_its_worker_lives(office: Office) -> None:
     assert office.mailing(issue).state == "sent"
 
 
+def test_with_a_wrong_clock_nothing_is_claimed(office: Office) -> None:
+    """By a clock that is behind, the claim would be over for every other host before its first letter."""
+    crowd(office, 5)
+    office.clock_fault = "It is 20 minutes behind the clock of the database's server."
+    sender = office.sender
+    assert not sender.work()
+    assert (sender.pulse.sign.state, sender.pulse.sign.reason) == (
+        "waiting",
+        f"The clock is wrong. {office.clock_fault}",
+    )
+    assert set(Copy.unscoped.values_list("state", flat=True)) == {"queued"}
+    office.clock_fault = None
+    office.send_all()
+    assert len(office.reached()) == 5
+
+
+def test_a_clock_that_was_put_back_renews_no_claim(office: Office) -> None:
+    crowd(office, 5)
+
+    def put_back() -> None:
+        office.ticks += 400
+        office.now -= timedelta(minutes=20)
+        office.clock_fault = "It was put back by 20 minutes a moment ago."
+
+    office.relay.meanwhile[2] = put_back
+    office.sender.work()
+    assert len(office.relay.handed) == 2
+    assert sorted(Copy.unscoped.values_list("state", flat=True)) == ["accepted"] + ["queued"] * 4
+
+
 def test_a_revoked_office_stops_and_asks(office: Office) -> None:
     issue = crowd(office, 5)
     chair = access.actor_by_email("anne@example.org", TODAY)

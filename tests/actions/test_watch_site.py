@@ -166,6 +166,16 @@ def off(now: datetime, then: Clocks | None = None) -> str | None:
     return watch_site.clock_is_off(then or look, look)
 
 
+def test_each_look_at_the_clock_is_compared_with_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = [Clocks(NOW + second * timedelta(seconds=1), 1000.0 + second) for second in range(3)]
+    compared: list[tuple[Clocks, Clocks]] = []
+    monkeypatch.setattr(watch_site, "clock_is_off", lambda then, now: compared.append((then, now)))
+    watch = watch_site.ClockWatch(iter(looks).__next__)
+    for _ in looks:
+        watch.fault()
+    assert compared == [(looks[0], looks[0]), (looks[0], looks[1]), (looks[1], looks[2])]
+
+
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> list[datetime | None]:
     """What the database's server says of the time."""

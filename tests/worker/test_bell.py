@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from django.db import OperationalError
 
+from mailer.actions import watch_site
 from mailer.actions.fetch_reports import Look, Vigil
 from mailer.house import House
 from mailer.worker import bell as bell_module
@@ -23,7 +24,8 @@ from tests.commands.site import DEADLINE
 def bell(house: House, monkeypatch: pytest.MonkeyPatch) -> Bell:
     for name in ("recover", "seal_ledger", "close_old_connections", "let_go", "watch_site", "follow_returns"):
         monkeypatch.setattr(bell_module, name, lambda *_: None)
-    for name in ("clock_is_off", "follow_clock", "why_not", "note_changes"):
+    monkeypatch.setattr(watch_site, "clock_is_off", lambda *_: None)
+    for name in ("follow_clock", "why_not", "note_changes"):
         monkeypatch.setattr(bell_module, name, lambda *_: None)
     for name in ("forget_old_reports", "forget_old_departures", "forget_old", "show_failures"):
         monkeypatch.setattr(bell_module, name, lambda *_: None)
@@ -117,7 +119,7 @@ def test_with_a_wrong_clock_nothing_is_started_and_it_rings_on(bell: Bell, monke
     told: list[object] = []
     faults = iter(["It went back.", "It went back.", None, None])
     keeps_time(monkeypatch, lambda: kept.append(1))
-    monkeypatch.setattr(bell_module, "clock_is_off", lambda *_: next(faults))
+    monkeypatch.setattr(watch_site, "clock_is_off", lambda *_: next(faults))
     monkeypatch.setattr(bell_module, "follow_clock", lambda _host, fault, _now: told.append(fault))
     for expected in (0, 0, 1, 2):
         bell.ring()
@@ -132,17 +134,6 @@ def test_at_its_start_a_clock_that_is_right_ends_what_rang_before(bell: Bell, mo
     bell.ring()
     bell.ring()
     assert told == [None]
-
-
-def test_each_look_at_the_clock_is_compared_with_the_one_before(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = [chance.clocks() for _ in range(3)]
-    queue, compared = iter(looks), []
-    keeps_time(monkeypatch, lambda: None)
-    monkeypatch.setattr(bell_module.chance, "clocks", lambda: next(queue))
-    monkeypatch.setattr(bell_module, "clock_is_off", lambda then, now: compared.append((then, now)))
-    for _ in looks:
-        bell.ring()
-    assert compared == [(looks[0], looks[0]), (looks[0], looks[1]), (looks[1], looks[2])]
 
 
 def test_it_gives_signs_of_life_until_it_ends(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
