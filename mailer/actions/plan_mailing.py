@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from mailer.actions.choose_relay import Chosen, relay_for
 from mailer.actions.choose_relay import Waiting as NoRelay
 from mailer.actions.use_relay import routes_for
+from mailer.actions.watch_site import stands_still
 from mailer.core.audience import Rule
 from mailer.core.limits import NO_LIMITS
 from mailer.core.mailing import MailingState
@@ -137,7 +138,9 @@ def _hindered(mailing: Mailing, view: _View) -> str:
     """What a person must do first."""
     if mailing.state in _WAITS_FOR_A_PERSON:
         return mailing.state_reason or f"it is {mailing.state}"
-    return view.relay.reason if isinstance(view.relay, NoRelay) and view.relay.until is None else ""
+    if isinstance(view.relay, NoRelay) and view.relay.until is None:
+        return view.relay.reason
+    return (stands_still(view.now) or "") if mailing.started_at is not None else ""
 
 
 def _before(house: House, plan: Plan, now: datetime) -> str:

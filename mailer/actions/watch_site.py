@@ -13,7 +13,7 @@ from mailer.actions.face_restore import why_not
 from mailer.actions.raise_alarm import ABOUT, clear_alarm, raise_alarm
 from mailer.actions.use_relay import routes_of
 from mailer.actions.watch_returns import returns_are_silent
-from mailer.core.alarm import OF_A_RELAY, AlarmKind
+from mailer.core.alarm import ADVICE, OF_A_RELAY, AlarmKind
 from mailer.core.schedule import brief
 from mailer.core.watch import (
     FRESH,
@@ -94,6 +94,18 @@ def no_worker_since(now: datetime) -> datetime | None:
     """Since when no worker was seen although something is due; None: all is well, or nothing is due."""
     seen = worker_row.last_seen(now + FRESH)
     return quiet_since(now, backlog.waiting_since(now), [seen] if seen else [], FRESH)
+
+
+def stands_still(now: datetime) -> str | None:
+    """Why no worker hands over anything, None if one may: there is none, or the host of each has a fault."""
+    rings = alarm.ringing()
+    unseen = next((each.words for each in rings if each.kind == AlarmKind.NO_WORKER), None)
+    hosts = {row.host for row in worker_row.all_workers() if is_fresh(row.seen_at, now)}
+    faults = {each.about: each for each in rings if each.kind in _OF_A_HOST and each.about in hosts}
+    if unseen is None and hosts and hosts == faults.keys():
+        fault = faults[min(hosts)]
+        return f"{ADVICE[AlarmKind(fault.kind)].title}. {fault.words}"
+    return unseen
 
 
 def _stalled_since(now: datetime) -> datetime | None:

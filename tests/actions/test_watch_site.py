@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from mailer.actions import watch_site
+from mailer.actions.plan_mailing import end_of
 from mailer.actions.pulse import Pulse
 from mailer.actions.raise_alarm import raise_alarm
 from mailer.core.alarm import AlarmKind
@@ -159,6 +160,21 @@ def test_a_refused_password_waits_for_a_person_however_long(house: House, room: 
 def test_a_relay_that_the_configuration_no_longer_names_rings_no_more(house: House, room: list[int]) -> None:
     ill(house, FaultKind.AUTH, "former", backoff=False)
     assert watch(house) == []
+
+
+def test_what_stops_every_worker_is_said_of_a_mailing_that_is_under_way(house: House, room: list[int]) -> None:
+    mailing = waiting(house)
+    Mailing.unscoped.update(started_at=NOW, prepared_at=NOW)
+    pulse()
+    room[0] = 150_000_000
+    watch(house)
+    full = "The disk is nearly full. About 150 MB are free; sending waits until there are 200 MB."
+    assert end_of(house, mailing.pk, NOW).words == f"1 letter left; does not end: {full}"
+    pulse("host-b-1", host="host-b")
+    assert end_of(house, mailing.pk, NOW).ends is not None, "the other host goes on"
+    WorkerRow.unscoped.all().delete()
+    watch(house, NOW + 2 * MINUTE)
+    assert "No worker was seen since" in end_of(house, mailing.pk, NOW + 2 * MINUTE).words
 
 
 def off(now: datetime, then: Clocks | None = None) -> str | None:
