@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from mailer.access import THE_CLOCK
-from mailer.actions.settle import resend_if_so_chosen
+from mailer.actions.settle import resend_if_so_chosen, retry
 from mailer.core.delivery import CopyState, Judged
 from mailer.core.reply import Reply
 from mailer.house import House
@@ -64,9 +64,14 @@ def _settle_one(house: House, each: Marked, now: datetime) -> None:
     if each.mark is Mark.UNTOUCHED:
         outbox.give_back(table, [row], each.claim)
         return
-    state = _STATES[each.mark]
+    state, retry_at = _STATES[each.mark], None
+    if state is CopyState.DEFERRED:
+        # Not at once: its destination has only just said "not now" (T3).
+        tries = outbox.tries(table, row, each.claim)
+        if tries is None:
+            return
+        state, retry_at = retry(house, Judged(state, None, None), *tries, now, spread=row)
     judged = Judged(state, None, _REFUSED if each.mark is Mark.REFUSED else None)
-    retry_at = now if state is CopyState.DEFERRED else None
     marked = outbox.mark(table, row, each.claim, judged, now=now, retry_at=retry_at)
     if marked and state is CopyState.UNCERTAIN and table is Copy:
         resend_if_so_chosen(house, row)

@@ -62,7 +62,7 @@ def settle(
 def _settle_one(house: House, mailing: Mailing, claim: int, result: Settled) -> datetime | None:
     """Write one answer down; until when its destination rests, if it asked us to slow down."""
     copy = result.copy
-    state, retry_at = _retry(
+    state, retry_at = retry(
         house, result.judged, copy.attempts, copy.first_attempt_at, result.at,
         spread=copy.copy, not_after=mailing.not_after,
     )  # fmt: skip
@@ -82,7 +82,7 @@ def settle_notices(house: House, claim: int, results: Sequence[Settled]) -> None
     """Write down what became of one-off letters; call it inside `writing()`."""
     for result in results:
         notice = result.copy
-        state, retry_at = _retry(
+        state, retry_at = retry(
             house, result.judged, notice.attempts, notice.first_attempt_at, result.at, spread=notice.copy
         )
         if state is CopyState.HELD:
@@ -115,7 +115,7 @@ def judge_mailbox_of(house: House, mailbox_id: int, copy_id: int, heard: Class, 
     return verdict.effect
 
 
-def _retry(
+def retry(
     house: House,
     judged: Judged,
     attempts: int,

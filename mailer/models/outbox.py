@@ -247,6 +247,12 @@ def mark(
     return changed == 1
 
 
+def tries(table: type[Outgoing], row: int, claim_number: int) -> tuple[int, datetime] | None:
+    """How often a row was tried, this time too, and when first; None if the claim is no longer this worker's."""
+    held = table.unscoped.filter(pk=row, claim=claim_number, state=CopyState.CLAIMED)
+    return held.values_list("attempts", "first_attempt_at").first()
+
+
 def give_back(table: type[Outgoing], rows: Collection[int], claim_number: int) -> int:
     """Return untouched rows to the queue: this attempt did not take place."""
     if not rows:

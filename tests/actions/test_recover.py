@@ -66,6 +66,25 @@ def test_each_mark_becomes_its_state(office: Office, remains: Callable[[Remains]
     assert list(Copy.unscoped.values()) == before
 
 
+@pytest.mark.parametrize(("tried_for", "state"), [(0, "deferred"), (5, "expired")])
+def test_what_was_deferred_before_the_worker_died_keeps_its_back_off(
+    office: Office, remains: Callable[[Remains], None], tried_for: int, state: str
+) -> None:
+    """Its destination has just said "not now": it is not asked again at once after the restart, nor for ever (T3)."""
+    issue = crowd(office, 1)
+    Copy.unscoped.update(first_attempt_at=office.now - timedelta(days=tried_for))
+    with writing():
+        claim, ids = outbox.claim(office.mailing(issue).pk, "dead", now=office.now, lease=timedelta(minutes=15), most=1)
+    remains(Remains("dead", (Marked(claim, ids[0], Mark.NOT_NOW),)))
+    recover(office.house, office.now)
+    copy = Copy.unscoped.get()
+    assert copy.state == state
+    if state == "deferred":
+        assert timedelta(minutes=30) <= copy.next_attempt_at - office.now <= timedelta(minutes=50)
+    else:
+        assert copy.next_attempt_at is None
+
+
 def test_a_claim_that_is_not_in_the_journal_was_never_begun(office: Office, remains: Callable[[Remains], None]) -> None:
     issue = crowd(office, 3)
     with writing():
