@@ -22,6 +22,14 @@ def _log(folder: Path) -> DepartureLog:
     return DepartureLog(folder)
 
 
+def hold_room(house: House) -> None:
+    """Hold back room for departures before the disk is full; if that cannot be done, why is logged."""
+    try:
+        departures(house).hold_room()
+    except OSError as error:
+        _LOG.error("No room could be held back for departures in %s: %s", departures(house).folder, error)
+
+
 def write_down(house: House, what: Departure, now: datetime) -> bool:
     """Add an act's line and wait for the disk; False if it could not be done, and why is logged."""
     try:

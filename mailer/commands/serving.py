@@ -14,6 +14,7 @@ from django.core.wsgi import get_wsgi_application
 from waitress.server import create_server
 
 from mailer.actions.let_go import let_go
+from mailer.actions.write_down import hold_room
 from mailer.commands.desk import Desk
 from mailer.commands.finisher import Finisher
 from mailer.commands.proxies import TrustedProxies, WsgiApp
@@ -49,6 +50,7 @@ def web(desk: Desk, *, listen: str | None) -> None:
     signal.signal(signal.SIGINT, _leave)
     url = f"http://{f'[{host}]' if ':' in host else host}:{server.effective_port}/"
     desk.tell(f"Pages at {url}", {"event": "listening", "url": url})
+    hold_room(desk.house)
     watchman = Watchman(desk, desk.house)
     watchman.start()
     finisher = Finisher(desk.house, desk.clock)

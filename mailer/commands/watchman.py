@@ -1,4 +1,4 @@
-"""Beside the pages somebody watches the workers, since a dead one cannot tell that it is dead."""
+"""Beside the pages somebody watches the workers, since a dead one cannot tell it, and keeps room for who leaves."""
 
 import logging
 from dataclasses import dataclass, field
@@ -9,6 +9,7 @@ from django.db import DatabaseError, close_old_connections
 from mailer.actions.let_go import let_go
 from mailer.actions.tell_alarms import Teller
 from mailer.actions.watch_site import watch_workers
+from mailer.actions.write_down import hold_room
 from mailer.commands.shell import Shell, draw_word
 from mailer.house import House
 
@@ -34,6 +35,7 @@ class Watchman:
 
     def look(self) -> None:
         """One look. Whatever goes wrong with it is said, and the next one comes."""
+        hold_room(self.house)
         close_old_connections()
         try:
             watch_workers(self.house, self.shell.clock())

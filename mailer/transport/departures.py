@@ -17,8 +17,12 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
+from mailer.transport.disk import free_octets
+
 _NAME = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-[0-9a-f]{16}\.departures")
 _RESERVE, _RESERVE_OCTETS = "reserve", 1 << 20
+#: With less than this free, what was given up is left to the lines.
+_PLENTY = 8 * _RESERVE_OCTETS
 #: The most that is read at once; no line is longer.
 _CHUNK = 1 << 20
 
@@ -87,6 +91,22 @@ class DepartureLog:
                 raise
             self._open_file(day).append(octets)
 
+    def hold_room(self) -> None:
+        """Make the folder, and hold back room there if there is plenty; raises OSError if there can be no folder.
+
+        Once before the first line, and again and again, since the room may have been given up.
+        """
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self.folder / _RESERVE
+        if path.exists() or free_octets(self.folder) < _PLENTY:
+            return
+        try:
+            path.touch(mode=0o600)
+            path.write_bytes(bytes(_RESERVE_OCTETS))
+        except OSError:
+            # No room for a reserve is no reason to refuse a line.
+            path.unlink(missing_ok=True)
+
     def sizes(self) -> dict[str, int]:
         """Every file with its size, oldest month first; a few microseconds."""
         try:
@@ -140,8 +160,7 @@ class DepartureLog:
 
     def _opened(self, month: str) -> _OpenFile:
         """This month's file; two processes that find none may each make one, and both are read."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._keep_reserve()
+        self.hold_room()
         there = [name for name in self.sizes() if name.startswith(month)]
         # The random part keeps apart what two hosts write for one database.
         name = there[0] if there and not self._is_broken(there[0]) else f"{month}-{secrets.token_hex(8)}.departures"
@@ -153,17 +172,6 @@ class DepartureLog:
 
     def _is_broken(self, name: str) -> bool:
         return self._file is not None and self._file.broken and self._file.path.name == name
-
-    def _keep_reserve(self) -> None:
-        path = self.folder / _RESERVE
-        if path.exists():
-            return
-        try:
-            path.touch(mode=0o600)
-            path.write_bytes(bytes(_RESERVE_OCTETS))
-        except OSError:
-            # No room for a reserve is no reason to refuse the line itself.
-            path.unlink(missing_ok=True)
 
     def _give_up_reserve(self) -> bool:
         try:

@@ -35,6 +35,20 @@ def test_it_notices_that_no_worker_lives_and_tells_people(
     assert "No worker was seen since 09:00" in caplog.text
 
 
+def test_it_holds_back_room_for_who_leaves(watchman: Watchman, house: House) -> None:
+    watchman.look()
+    assert (house.config.data.departures / "reserve").exists()
+
+
+def test_where_no_room_can_be_held_back_that_is_said(
+    watchman: Watchman, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.config.data.departures.parent.mkdir(parents=True, exist_ok=True)
+    house.config.data.departures.write_text("a file stands where the folder should be")
+    watchman.look()
+    assert "No room could be held back" in caplog.text
+
+
 @pytest.mark.parametrize("fault", [OperationalError("the database is away"), TypeError("a fault of ours")])
 def test_what_goes_wrong_with_a_look_is_said_and_ends_nothing(
     watchman: Watchman, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fault: Exception

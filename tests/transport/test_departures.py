@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.transport import departures as departures_module
 from mailer.transport.departures import DepartureLog
 
 DAY = date(2026, 11, 20)
@@ -161,6 +162,21 @@ def test_a_full_disk_keeps_nobody_from_leaving(log: DepartureLog, monkeypatch: p
     monkeypatch.setattr(os, "write", full)
     log.append(b"two", DAY)
     assert lines(log) == [b"one", b"two"]
+
+
+def test_room_is_held_back_before_anybody_leaves_and_again_when_there_is_plenty(
+    log: DepartureLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reserve = log.folder / "reserve"
+    log.hold_room()
+    assert reserve.stat().st_size == 1 << 20
+    reserve.unlink()
+    monkeypatch.setattr(departures_module, "free_octets", lambda _: 2 << 20)
+    log.hold_room()
+    assert not reserve.exists(), "what was given up is for the lines"
+    monkeypatch.setattr(departures_module, "free_octets", lambda _: 1 << 30)
+    log.hold_room()
+    assert reserve.exists()
 
 
 def test_half_a_line_is_no_promise(log: DepartureLog, monkeypatch: pytest.MonkeyPatch) -> None:
