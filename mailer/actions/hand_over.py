@@ -151,6 +151,7 @@ class Sender:
         if fault is not None:
             steer_relay.failed(self.house, via.name, fault, self.clock())
             self._write_all_down()
+            self._via = None
         elif self._claimed:
             self._take_in()
         elif self._is_time_to_turn:
@@ -351,13 +352,30 @@ class Sender:
                 steering.explain_waiting(chosen.reason, chosen.until)
                 self.pulse.is_now(WorkerState.WAITING, chosen.reason)
             return False
+        if chosen.meanwhile is not None and not self._lets_us_in(chosen):
+            chosen = chosen.meanwhile
         if self._via is None or chosen.name != self._via.name:
             if any(batch.on_the_way or batch.waiting for batch in self._batches):
                 return False
             self._via = chosen
-        if chosen.name not in self._wires:
-            self._wires[chosen.name] = self.wire_to(chosen)
+        self._wire_to(chosen)
         return True
+
+    def _lets_us_in(self, ill: Chosen) -> bool:
+        """Whether a relay that was ill does again; asked in passing, while letters go by another."""
+        if self._via is not None and self._via.name == ill.name:
+            return True  # letters go by it already
+        wire = self._wire_to(ill)
+        wire.step(0, lambda: None)
+        fault = wire.take_fault()
+        if fault is not None:
+            steer_relay.failed(self.house, ill.name, fault, self.clock())
+        return wire.has_session
+
+    def _wire_to(self, relay: Chosen) -> HandsOver:
+        if relay.name not in self._wires:
+            self._wires[relay.name] = self.wire_to(relay)
+        return self._wires[relay.name]
 
     def wait(self, until: datetime | None) -> None:
         """Nothing can be done before this, if it is known; the soonest of several counts."""

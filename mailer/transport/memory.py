@@ -147,6 +147,10 @@ class MemoryPool:
         self._decided = 0
         self._fault: RelayFault | None = None
 
+    @property
+    def has_session(self) -> bool:
+        return self._session is not None
+
     def step(self, wait: float, source: Source) -> list[Ended]:
         del wait
         if self._session is None:

@@ -4,6 +4,7 @@ Letters are pulled just before they are needed, so that what was taken back mean
 connection is made alone; more are made (transport/dialler.py) once it has carried a letter and more letters wait.
 """
 
+import math
 import select
 from collections.abc import Callable
 from typing import Protocol
@@ -27,6 +28,11 @@ class HandsOver(Protocol):
         """How many letters may be on the way at once, about."""
         ...
 
+    @property
+    def has_session(self) -> bool:
+        """Whether a connection is there."""
+        ...
+
     def step(self, wait: float, source: Source) -> list[Ended]:
         """Go on for at most `wait` seconds; what was decided meanwhile."""
         ...
@@ -45,12 +51,25 @@ class HandsOver(Protocol):
 
 
 class Pool:
-    """`dial` makes a lane or raises RelayFault, and may take its time; `ticks` are seconds that only grow."""
+    """`dial` makes a lane or raises RelayFault, and may take its time; `ticks` are seconds that only grow.
+
+    Who has another server to go to waits no longer than `patience` seconds for the first connection: it may still come
+    about, as RFC 5321 section 4.5.3.2 wants it, but nobody stands by.
+    """
 
     def __init__(
-        self, dial: Callable[[], Lane], ticks: Callable[[], float], *, most: int = MOST, letters_a_lane: int = 0
+        self,
+        dial: Callable[[], Lane],
+        ticks: Callable[[], float],
+        *,
+        most: int = MOST,
+        letters_a_lane: int = 0,
+        patience: float = math.inf,
     ) -> None:
         self._ticks = ticks
+        self._patience = patience
+        #: Since when a first connection is waited for.
+        self._knocked_at = 0.0
         self._letters_a_lane = letters_a_lane
         self._width = Width(most, ticks)
         self._dialler = Dialler(dial)
@@ -66,6 +85,10 @@ class Pool:
     @property
     def width(self) -> int:
         return self._width.aim
+
+    @property
+    def has_session(self) -> bool:
+        return bool(self._lanes)
 
     def step(self, wait: float, source: Source) -> list[Ended]:
         self._meet()
@@ -178,9 +201,24 @@ class Pool:
     # --- connections
 
     def _dial_more(self) -> None:
+        if not self._lanes and self._has_waited_in_vain():
+            return
         aim = self._width.aim if self._is_proven else 1
         for _ in range(min(aim - len(self._lanes), _DIALS) - self._dialler.under_way):
             self._dialler.dial()
+
+    def _has_waited_in_vain(self) -> bool:
+        """Whether a first connection does not come about: a fault, even if it should come about later."""
+        if not self._dialler.under_way:
+            self._knocked_at = self._ticks()
+        if self._ticks() - self._knocked_at < self._patience:
+            return False
+        self._dialler.forget()
+        self._fault = RelayFault(
+            f"The mail server has not let us in within {self._patience:.0f} seconds.",
+            kind=FaultKind.UNREACHABLE, retry_later=True, step=Step.CONNECT,
+        )  # fmt: skip
+        return True
 
     def _meet(self) -> None:
         """Take in what the dialler found: connections first, since a failure beside others means less."""

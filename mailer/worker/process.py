@@ -8,6 +8,7 @@ settled first, and only then does this worker go on, under a new name (design.md
 
 import gc
 import logging
+import math
 import os
 import signal
 import threading
@@ -43,6 +44,8 @@ LAST_LETTER = 10.0
 _NICE = 5
 #: So many objects more than at the last look before the collector looks again; each letter leaves some ten for a while.
 _COLLECTED = 50_000
+#: Seconds for a relay to let us in, before another one takes over.
+_PATIENCE = 20.0
 #: How often a resting worker looks whether it is to stop.
 _GLANCE = 0.1
 #: How often one that may not send asks again.
@@ -178,6 +181,7 @@ def _pool_to(via: Chosen) -> HandsOver:
         time.monotonic,
         most=limits.most_connections,
         letters_a_lane=limits.letters_per_connection,
+        patience=_PATIENCE if via.has_spare else math.inf,
     )
 
 

@@ -59,6 +59,20 @@ def test_another_takes_over_until_the_rest_of_the_first_is_over(house: House, ki
     assert name_at(house, NOW + 3 * MINUTE) == "smtp"
 
 
+def test_while_one_that_was_ill_is_asked_another_goes_on(house: House) -> None:
+    house = with_relays(house, spare("spare"), spare("third"))
+    failed(house, "smtp", fault(FaultKind.UNREACHABLE), NOW)
+    failed(house, "spare", fault(FaultKind.UNREACHABLE), NOW)
+    later = NOW + 2 * MINUTE
+    chosen = relay_for(house, OURS, later)
+    assert isinstance(chosen, Chosen)
+    assert (chosen.name, chosen.meanwhile and chosen.meanwhile.name) == ("smtp", "third")
+    is_well("smtp", later)
+    chosen = relay_for(house, OURS, later)
+    assert isinstance(chosen, Chosen)
+    assert (chosen.name, chosen.meanwhile) == ("smtp", None)
+
+
 def test_without_another_one_waits_for_the_soonest(house: House) -> None:
     failed(house, "smtp", fault(FaultKind.BUSY), NOW)
     assert relay_for(house, OURS, NOW) == Waiting(NOW + MINUTE, "The relay smtp: It is busy.")

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from mailer import access
+from mailer.actions import steer_relay
 from mailer.actions.adopt_lists import is_adopted
+from mailer.actions.choose_relay import Chosen, relay_for
 from mailer.actions.hand_over import SendingRefused
 from mailer.actions.settle import Settled, final_answers, held_in_a_row
 from mailer.actions.steer_mailing import resume
@@ -276,6 +278,40 @@ def test_another_relay_takes_over_in_mid_mailing(office: Office) -> None:
     assert not office.relay.copies.keys() & second.copies.keys()
     assert {row.state for row in Copy.unscoped.all()} <= {"accepted", "deferred"}
     assert office.mailing(issue).state == "sending"
+
+
+def test_a_relay_that_does_not_come_back_is_asked_in_passing_while_another_goes_on(office: Office) -> None:
+    """Nobody stands by while it does not greet, once more after each rest."""
+    office.house = with_relays(office.house, spare("second"), limits=[RelayLimits(name="second", per_minute=3)])
+    second = office.relays["second"] = Relay()
+    issue = one(office, accepts(), others=9)
+    office.relay.fault = fault(retry_later=True)
+    asked: list[int] = []
+    office.relay.connecting = lambda: asked.append(Copy.unscoped.filter(state="claimed").count())
+    sender = office.sender
+    for _ in range(5):
+        while sender.work():
+            pass
+        office.now += timedelta(minutes=2)
+        office.ring()
+    assert office.mailing(issue).state == "sent"
+    assert len(second.caught) == 10
+    assert len(asked) > 1, "it was asked again"
+    assert set(asked[1:]) == {0}, "and no letter waited for it"
+
+
+def test_a_relay_that_lets_us_in_again_is_used_again(office: Office) -> None:
+    office.house = with_relays(office.house, spare("second"))
+    second = office.relays["second"] = Relay()
+    issue = one(office, accepts(), others=2)
+    steer_relay.failed(office.house, "smtp", fault(retry_later=True), office.now)
+    office.now += timedelta(minutes=2)
+    office.send_all()
+    assert office.mailing(issue).state == "sent"
+    assert (len(office.relay.caught), len(second.caught)) == (3, 0)
+    chosen = relay_for(office.house, office.house.mail_domain, office.now)
+    assert isinstance(chosen, Chosen)
+    assert not chosen.was_ill
 
 
 def test_letters_beyond_a_limit_go_when_there_is_room_again(office: Office) -> None:

@@ -279,6 +279,40 @@ def test_a_connection_that_is_made_when_everybody_goes_home_is_closed(wire: Make
     assert [lane.is_open for lane in slow.made] == [False]
 
 
+def test_who_has_another_server_to_go_to_waits_not_long_for_the_first_connection(wire: MakeWire) -> None:
+    """It may still come about, as the RFC wants it; then it is taken leave of."""
+    server, now = wire(), 0.0
+    slow = Slow(lambda: connect(relay_to(server)).lane)
+    pool = Pool(slow, lambda: now, patience=20.0)
+    pool.step(0, lambda: None)
+    assert slow.began.wait(5)
+    now = 19.0
+    pool.step(0, lambda: None)
+    assert pool.take_fault() is None
+    now = 20.0
+    pool.step(0, lambda: None)
+    fault = pool.take_fault()
+    assert fault is not None
+    assert (fault.kind, fault.retry_later) == (FaultKind.UNREACHABLE, True)
+    assert "within 20 seconds" in str(fault)
+    slow.goes_on.set()
+    for thread in [each for each in threading.enumerate() if each.name == "dial"]:
+        thread.join(5)
+    assert [lane.is_open for lane in slow.made] == [False]
+    assert not pool.has_session
+
+
+def test_a_connection_that_is_there_waits_for_no_other(wire: MakeWire) -> None:
+    now = 0.0
+    pool = Pool(lambda: connect(relay_to(server)).lane, lambda: now, patience=20.0)
+    server = wire()
+    sending = Sending(2).by(pool)
+    now = 100.0
+    assert not sending.faults
+    assert pool.take_fault() is None
+    pool.drop()
+
+
 @pytest.mark.parametrize("error", [ValueError("a defect"), UnicodeError("a host that is no name")])
 def test_a_defect_while_dialling_is_raised_where_it_is_seen(error: Exception) -> None:
     def make() -> Lane:
