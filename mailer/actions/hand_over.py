@@ -88,6 +88,8 @@ class Sender:
     _departures: SecondLook = field(init=False)
     _wires: dict[str, HandsOver] = field(default_factory=dict)
     _via: Chosen | None = None
+    #: Relays that were ill and are being asked whether they let us in again.
+    _asked: set[str] = field(default_factory=set)
     _batches: list[Batch] = field(default_factory=list)
     #: Claims that are durable and not yet in hand.
     _claimed: list[Batch] = field(default_factory=list)
@@ -125,9 +127,13 @@ class Sender:
         return True
 
     def rest(self) -> None:
-        """Take leave of every relay; the next letter connects anew."""
-        for wire in self._wires.values():
-            wire.rest()
+        """Take leave of every relay; the next letter connects anew.
+
+        Not of one that is being asked whether it lets us in again: that takes longer than many pauses.
+        """
+        for name, wire in self._wires.items():
+            if name not in self._asked:
+                wire.rest()
 
     def _go_on(self) -> None:
         """One step of the wire, and what follows from it."""
@@ -358,6 +364,7 @@ class Sender:
             if any(batch.on_the_way or batch.waiting for batch in self._batches):
                 return False
             self._via = chosen
+            self._asked.discard(chosen.name)
         self._wire_to(chosen)
         return True
 
@@ -366,10 +373,13 @@ class Sender:
         if self._via is not None and self._via.name == ill.name:
             return True  # letters go by it already
         wire = self._wire_to(ill)
+        self._asked.add(ill.name)
         wire.step(0, lambda: None)
         fault = wire.take_fault()
         if fault is not None:
             steer_relay.failed(self.house, ill.name, fault, self.clock())
+        if fault is not None or wire.has_session:
+            self._asked.discard(ill.name)
         return wire.has_session
 
     def _wire_to(self, relay: Chosen) -> HandsOver:

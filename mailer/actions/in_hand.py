@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mailer.actions.choose_relay import Chosen
@@ -234,6 +234,10 @@ class Batch(ABC):
         """Write the answers down."""
 
 
+#: Nobody need be told of a wait that is over before they have read of it.
+_WORTH_SAYING = timedelta(minutes=1)
+
+
 @dataclass(eq=False)
 class MailingBatch(Batch):
     """Copies of one mailing."""
@@ -255,7 +259,7 @@ class MailingBatch(Batch):
         grant = quota.take(via.name, most, now, via.limits)
         sender.wait(grant.again_at)
         if not grant.letters:
-            if grant.again_at is not None:
+            if grant.again_at is not None and grant.again_at - now >= _WORTH_SAYING:
                 again = brief(grant.again_at, sender.house.config.organisation.time_zone, now)
                 steering.explain_waiting(f"The relay's limit is used up until {again}.", grant.again_at)
             return None

@@ -24,8 +24,10 @@ from mailer.core.reply import Answer, Step, parse
 from mailer.models import Bounce, Copy, Event, Mailbox, Notice, backlog
 from mailer.models.outbox import Claimed
 from mailer.models.site import Site
+from mailer.transport.lane import Ended, Source
 from mailer.transport.memory import (
     Behaviour,
+    MemoryPool,
     accepts,
     defers,
     drops_after_final_dot,
@@ -298,6 +300,40 @@ def test_a_relay_that_does_not_come_back_is_asked_in_passing_while_another_goes_
     assert len(second.caught) == 10
     assert len(asked) > 1, "it was asked again"
     assert set(asked[1:]) == {0}, "and no letter waited for it"
+
+
+class Hangs(MemoryPool):
+    """A relay that accepts a connection and never greets."""
+
+    dials = 0
+    _is_dialling = False
+
+    def step(self, wait: float, source: Source) -> list[Ended]:
+        del wait, source
+        self.dials += not self._is_dialling
+        self._is_dialling = True
+        return []
+
+    def rest(self) -> None:
+        self._is_dialling = False
+
+
+def test_a_relay_that_is_being_asked_is_not_asked_anew_with_each_claim(office: Office) -> None:
+    """Each pause for a limit would begin one more connection, and none would ever be waited for to its end."""
+    office.house = with_relays(office.house, spare("second"), limits=[RelayLimits(name="second", per_minute=3)])
+    issue, second = one(office, accepts(), others=9), Relay()
+    steer_relay.failed(office.house, "smtp", fault(retry_later=True), office.now)
+    office.now += timedelta(minutes=2)
+    hangs, sender = Hangs(Relay()), office.sender
+    sender.wire_to = lambda via: hangs if via.name == "smtp" else MemoryPool(second)
+    for _ in range(6):
+        while sender.work():
+            pass
+        office.now += timedelta(minutes=2)
+        office.ring()
+    assert office.mailing(issue).state == "sent"
+    assert len(second.caught) == 10
+    assert hangs.dials == 1
 
 
 def test_a_relay_that_lets_us_in_again_is_used_again(office: Office) -> None:
