@@ -18,13 +18,16 @@ from mailer.models.copy import Copy
 from mailer.models.mailing import Mailing
 
 _NOW = (CopyState.QUEUED, CopyState.CLAIMED)
-_LATER = (CopyState.DEFERRED, CopyState.HELD)
+#: Put off untried, as their destination takes no more for now: they go when it does, and not when they are tried again.
+_PUT_OFF = Q(state=CopyState.DEFERRED, attempts=0)
+_FIRST_TRY = Q(state__in=_NOW) | _PUT_OFF
+_LATER = Q(state__in=(CopyState.DEFERRED, CopyState.HELD)) & ~_PUT_OFF
 _WENT = (CopyState.ACCEPTED, CopyState.BOUNCED, CopyState.COMPLAINED)
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Letters of a mailing that go when their turn comes, those put off, and the former by domain, of some domains."""
+    """Letters of a mailing that go in their turn, those that are tried again later, and the former by domain."""
 
     now: int
     later: int
@@ -34,10 +37,10 @@ class Waiting:
 def waiting(mailing_id: int, domains: Collection[str]) -> Waiting:
     """What is left of a mailing whose deliveries have been made."""
     copies = Copy.unscoped.filter(mailing=mailing_id)
-    now, later = (copies.filter(state__in=states).count() for states in (_NOW, _LATER))
+    now, later = (copies.filter(those).count() for those in (_FIRST_TRY, _LATER))
     if not domains:
         return Waiting(now, later, {})
-    chosen = copies.filter(state__in=_NOW, mailbox__domain__in=domains).values("mailbox__domain")
+    chosen = copies.filter(_FIRST_TRY, mailbox__domain__in=domains).values("mailbox__domain")
     return Waiting(now, later, dict(chosen.annotate(count=Count("pk")).values_list("mailbox__domain", "count")))
 
 

@@ -85,10 +85,24 @@ def test_while_it_runs_what_is_left_is_told(office: Office) -> None:
     assert end_of(office.house, mailing, office.now).words == "6 letters left; ends Friday 11:02"
     assert end_of(office.house, mailing, office.now, rate=6 / 7200).words == "6 letters left; ends Friday 13:01"
     Copy.unscoped.filter(mailbox__address="m0@example.net").update(state="claimed", claim=1, claimed_by="w")
-    Copy.unscoped.filter(mailbox__address="m0@example.net").update(state="deferred")
+    Copy.unscoped.filter(mailbox__address="m0@example.net").update(state="deferred", attempts=1)
     told = end_of(office.house, mailing, office.now)
     assert told.words == "5 letters left, and 1 to be tried again later; ends Friday 11:02"
     assert (told.letters, told.later) == (5, 1)
+
+
+@pytest.mark.usefixtures("members")
+def test_what_a_destinations_limit_put_off_is_still_planned(office: Office) -> None:
+    office.house = with_relays(office.house, domains=[DomainLimits(domain="example.net", per_hour=2)])
+    mailing = office.mailing(office.begun(anne())).pk
+    before = end_of(office.house, mailing, office.now)
+    office.send_all()
+    told = end_of(office.house, mailing, office.now)
+    assert Copy.unscoped.filter(state="deferred").count() == told.letters > 0
+    assert told.later == 0
+    assert told.ends is not None
+    assert before.ends is not None
+    assert abs(told.ends - before.ends) <= timedelta(minutes=2)
 
 
 @pytest.mark.usefixtures("members")
