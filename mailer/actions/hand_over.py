@@ -25,6 +25,7 @@ from mailer.actions.pause_mailing import pause
 from mailer.actions.pulse import Pulse
 from mailer.actions.replay_departures import SecondLook
 from mailer.actions.send_notices import NoticeBatch
+from mailer.actions.share_connections import own_part
 from mailer.actions.touched import Touched
 from mailer.actions.watch_site import disk_is_low
 from mailer.core.dkim import Signer
@@ -90,6 +91,9 @@ class Sender:
     _via: Chosen | None = None
     #: Relays that were ill and are being asked whether they let us in again.
     _asked: set[str] = field(default_factory=set)
+    #: Of the connections that the relay in use bears, this worker's, if they are limited.
+    _part: int = 1
+    _shared_at: float = 0.0
     _batches: list[Batch] = field(default_factory=list)
     #: Claims that are durable and not yet in hand.
     _claimed: list[Batch] = field(default_factory=list)
@@ -206,6 +210,7 @@ class Sender:
         self._departures.carry_out()
         changes = site.current(site.Counter.CHANGES)
         self.date = format_date(self.clock().astimezone(self.house.zone))
+        self._share_connections()
         for batch in self._batches:
             if not batch.is_in_time or not batch.is_ours(self.ticks()):
                 batch.stop()
@@ -363,10 +368,23 @@ class Sender:
         if self._via is None or chosen.name != self._via.name:
             if any(batch.on_the_way or batch.waiting for batch in self._batches):
                 return False
-            self._via = chosen
+            self._via, self._part, self._shared_at = chosen, 1, -_HOST_LOOK
             self._asked.discard(chosen.name)
         self._wire_to(chosen)
-        return True
+        self._share_connections()
+        return self._part > 0
+
+    def _share_connections(self) -> None:
+        """Of a relay that bears so many connections only, this worker opens its part; looked at once a second."""
+        via = self._via
+        if via is None or not via.limits.connections or self.ticks() - self._shared_at < _HOST_LOOK:
+            return
+        self._shared_at = self.ticks()
+        self._part = own_part(via.limits.connections, self.pulse.sign, self.clock())
+        if self._part:
+            self._wires[via.name].bear(self._part)
+        else:
+            self._abandon_all()
 
     def _lets_us_in(self, ill: Chosen) -> bool:
         """Whether a relay that was ill does again; asked in passing, while letters go by another."""

@@ -96,6 +96,11 @@ class Limits:
 NO_LIMITS = Limits()
 
 
+def part(most: int, workers: int, which: int) -> int:
+    """How many of a relay's connections are this worker's: their parts together are all, and differ by one at most."""
+    return most // workers + (which < most % workers)
+
+
 def kept(window: Window, most: int) -> int:
     """How many letters of a limit are the priority lane's own."""
     return min(max(_KEPT, most // _KEPT_SHARE), most // 2) if window.keeps else 0

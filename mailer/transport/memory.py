@@ -151,6 +151,9 @@ class MemoryPool:
     def has_session(self) -> bool:
         return self._session is not None
 
+    def bear(self, most: int) -> None:
+        """There is only ever one."""
+
     def step(self, wait: float, source: Source) -> list[Ended]:
         del wait
         if self._session is None:

@@ -33,6 +33,10 @@ class HandsOver(Protocol):
         """Whether a connection is there."""
         ...
 
+    def bear(self, most: int) -> None:
+        """Use no more than so many connections from now on; those over it end with the letters they carry."""
+        ...
+
     def step(self, wait: float, source: Source) -> list[Ended]:
         """Go on for at most `wait` seconds; what was decided meanwhile."""
         ...
@@ -89,6 +93,9 @@ class Pool:
     @property
     def has_session(self) -> bool:
         return bool(self._lanes)
+
+    def bear(self, most: int) -> None:
+        self._width.bear(most)
 
     def step(self, wait: float, source: Source) -> list[Ended]:
         self._meet()

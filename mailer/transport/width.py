@@ -25,6 +25,11 @@ class Width:
         self._held_until = 0.0
         self._begin()
 
+    def bear(self, most: int) -> None:
+        """From now on there are to be no more than so many."""
+        self._most = most
+        self.aim = min(self.aim, most)
+
     def _begin(self) -> None:
         self._since, self._waited, self._letters = self._ticks(), 0.0, 0
 

@@ -194,6 +194,23 @@ def test_a_last_look_that_fails_ends_all_and_loses_nobody(wire: MakeWire) -> Non
     assert sending.given == sending.untried
 
 
+def test_fewer_connections_may_be_borne_from_now_on(wire: MakeWire) -> None:
+    server = wire()
+    with pool_to(server, most=8) as pool:
+        sending, lanes = Sending(400), Counter[int]()
+
+        def fewer() -> bool:
+            lanes[len(pool._lanes)] += 1
+            if len(pool._lanes) > 2:
+                pool.bear(2)
+            return False
+
+        sending.by(pool, until=fewer)
+        assert max(lanes) > 2
+        assert len(pool._lanes) <= 2
+    assert (sending.codes, sending.faults) == ({250: 400}, [])
+
+
 @pytest.mark.parametrize("borne", [1, 2])
 def test_connections_that_are_turned_away_are_not_asked_for_again(wire: MakeWire, borne: int) -> None:
     server = wire(bears_connections(borne))
