@@ -235,7 +235,9 @@ _plan(_issue, "correct", "issue:correct", _ISSUE, click.Argument(["file"], type=
 _plan(_issue, "status", "issue:status", _ISSUE, _BY,
       _option("--watch", is_flag=True, help="Follow it until it is over, or waits for a person."),
       words="How it stands, how fast it goes, and when it ends.")  # fmt: skip
-_plan(_issue, "report", "issue:report", _ISSUE, _BY, words="What became of everyone.")
+_plan(_issue, "report", "issue:report", _ISSUE, _BY,
+      _option("--people", is_flag=True, help="Also who has no letter, or none yet, and why."),
+      words="What became of everyone.")  # fmt: skip
 
 _office = _group("office", "Who may do what.")
 _plan(_office, "grant", "office:grant", click.Argument(["email"]),

@@ -10,9 +10,11 @@ from mailer.core.aim import aim
 from mailer.core.audience import IN_WORDS, NotACandidate, Out, Reason, Rule, Unmailable, decide
 from mailer.core.delivery import CopyState, Outcome
 from mailer.core.errors import MailerError
-from mailer.core.schedule import describe
+from mailer.core.listfile import Office as Role
+from mailer.core.schedule import brief, describe
 from mailer.house import House
 from mailer.models import Mailing, facts_of, figures, recheck
+from mailer.models.copy import ARRIVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +58,60 @@ def issue_report(actor: Actor, house: House, number: int) -> IssueReport:
 
 @dataclass(frozen=True, slots=True)
 class WithoutLetter:
-    """Someone who did not get a sending, and why, as a person would say it."""
+    """Someone who did not get a sending, or not yet, and why, as a person would say it.
 
+    It was tried so many times (`attempts`), and is tried again at `again_at`, if it is.
+    """
+
+    number: str
     member: str
     outcome: str
     because: str
+    attempts: int = 0
+    again_at: datetime | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """The documented shape."""
+        return asdict(self) | {"again_at": self.again_at.isoformat() if self.again_at else None}
 
 
 _NO_MAILBOX = "we have no e-mail address for them: they get a printed letter"
 _LOST = {
     CopyState.REFUSED: "their mail server refused it",
     CopyState.BOUNCED: "it was accepted, then came back",
+    CopyState.DEFERRED: "their mail server puts it off",
     CopyState.EXPIRED: "their mail server put it off until the time for trying was over",
     CopyState.UNCERTAIN: "nobody can say whether it arrived",
     CopyState.HELD: "our own mail server refuses it for now",
 }
 
 
-def without_letter(actor: Actor, number: int) -> tuple[WithoutLetter, ...]:
-    """Everyone who is a candidate of an issue's sendings and has no letter, or none yet, by name."""
-    issue = access.issue(actor, number)
-    rows = (row for mailing in figures.mailings_of_issue(issue.pk) for row in figures.who_got_none(mailing.pk))
-    return tuple(WithoutLetter(name, outcome, _because(outcome, detail)) for name, outcome, detail in rows)
+def without(sending: MailingFigures) -> int:
+    """How many candidates of a sending have no letter, or none yet."""
+    return sending.candidates - sum(sending.outcomes.get(state, 0) for state in ARRIVED)
 
 
-def _because(outcome: str, detail: str) -> str:
+def without_letter(actor: Actor, house: House, number: int, now: datetime) -> tuple[WithoutLetter, ...]:
+    """Everyone whom the actor may see who is a candidate of an issue's sendings and has no letter, or none yet."""
+    # Names are for who keeps the list or answers for a region, and not for everyone who may write.
+    actor.needs(Role.CHAIR, Role.SECRETARY, Role.COORDINATOR)
+    issue, mine = access.issue(actor, number), access.members(actor, house.today(now))
+    rows = (row for mailing in figures.mailings_of_issue(issue.pk) for row in figures.who_got_none(mailing.pk, mine))
+    return tuple(
+        WithoutLetter(row.number, row.name, row.outcome, _because(house, row, now), row.attempts, row.again_at)
+        for row in rows
+    )
+
+
+def _because(house: House, row: figures.GotNone, now: datetime) -> str:
+    outcome, detail = row.outcome, row.detail
     if outcome == Outcome.UNMAILABLE:
         return _NO_MAILBOX
     if outcome in (Outcome.EXCLUDED, Outcome.WITHDRAWN):
         return "they no longer live where it is for" if detail == recheck.NOT_IN_REGION else IN_WORDS[Reason(detail)]
     words = _LOST.get(CopyState(outcome), "it waits")
+    if row.again_at is not None:
+        words += f", and it is tried again {brief(row.again_at, house.config.organisation.time_zone, now)}"
     return f"{words}: {detail}" if detail and outcome != CopyState.BOUNCED else words
 
 

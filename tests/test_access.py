@@ -13,9 +13,10 @@ from mailer.actions.import_members import import_members
 from mailer.actions.schedule_mailing import schedule
 from mailer.actions.steer_mailing import cancel, resume, send_again_to_uncertain, stop
 from mailer.actions.write_issue import new_issue
+from mailer.core.audience import Reason
 from mailer.core.listfile import Office as Role
 from mailer.house import House
-from mailer.models import Event, Issue, Mailing, Member, User
+from mailer.models import Delivery, Event, Issue, Mailing, Member, User
 from mailer.models import Office as OfficeRow
 from mailer.transport.journal import Journal
 from tests.actions.office import LETTER, Office
@@ -95,6 +96,10 @@ def _import(actor: Actor, scene: Scene) -> object:
     return import_members(actor, scene.house, b"number,name\n", now=NOW, draw=draw.handle, draw_subject=draw.subject)
 
 
+def _who_got_none(which: str) -> Callable[[Actor, Scene], object]:
+    return lambda actor, scene: reports.without_letter(actor, scene.house, scene.issues[which], NOW)
+
+
 FUNCTIONS: dict[str, tuple[Callable[[Actor, Scene], object], set[str]]] = {
     "write newsletter": (write("chairs-newsletter", None), {"chair", "editor"}),
     "write norfolk": (write("local-notices", "norfolk"), {"chair", "norfolk"}),
@@ -117,6 +122,9 @@ FUNCTIONS: dict[str, tuple[Callable[[Actor, Scene], object], set[str]]] = {
         lambda a, s: reports.issue_report(a, s.house, s.issues["suffolk"]),
         {"chair", "editor", "secretary", "clock"},
     ),
+    "who got none of the news": (_who_got_none("news"), {"chair", "secretary"}),
+    "who got none in norfolk": (_who_got_none("norfolk"), {"chair", "secretary", "norfolk"}),
+    "who got none in suffolk": (_who_got_none("suffolk"), {"chair", "secretary"}),
     "import": (_import, {"chair", "secretary"}),
 }
 
@@ -145,6 +153,7 @@ def test_the_foreign_looks_as_the_missing(scene: Scene) -> None:
     for what in (
         lambda n: access.issue(actor, n),
         lambda n: reports.issue_report(actor, house, n),
+        lambda n: reports.without_letter(actor, house, n, NOW),
         lambda n: schedule(actor, house, n, "2026-11-20 12:00", now=NOW),
         lambda n: resume(actor, house, n, NOW),
     ):
@@ -194,6 +203,19 @@ def test_who_moved_away_is_not_seen_any_more(house: House) -> None:
     roll.set_regions(member, [region_number("suffolk")], TODAY)
     assert list(access.members(actor, TODAY)) == []
     assert list(access.members(actor, TODAY - timedelta(days=1))) == [member]
+
+
+def test_of_those_without_a_letter_who_moved_away_is_not_named(scene: Scene) -> None:
+    from mailer.models import roll
+    from tests.world import region_number
+
+    refused = Member.unscoped.get(name="Norfolk Person")
+    mailing = Mailing.unscoped.get(issue=scene.issues["norfolk"])
+    Delivery.unscoped.create(mailing=mailing, member=refused, outcome="excluded", reason=Reason.NO_CONSENT)
+    names = lambda actor: [p.member for p in reports.without_letter(actor, scene.house, mailing.issue_id, NOW)]  # noqa: E731
+    assert names(bart()) == names(anne()) == ["Norfolk Person"]
+    roll.set_regions(refused, [region_number("suffolk")], TODAY)
+    assert (names(bart()), names(anne())) == ([], ["Norfolk Person"])
 
 
 def test_a_parent_regions_coordinator_reaches_down_and_not_up(house: House) -> None:

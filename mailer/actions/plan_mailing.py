@@ -29,7 +29,8 @@ _OVER = (MailingState.SENT, MailingState.CANCELLED, MailingState.MISSED)
 class Plan:
     """`letters` to hand over, from `begins` to `ends`; where they do not end it is None, and `why` says why not.
 
-    `later` more wait to be tried again, each at a time of its own. `words` say it all to a person.
+    `later` more wait to be tried again, each at a time of its own, the first at `later_from`; None: a person must act
+    first. `words` say it all to a person.
     """
 
     letters: int
@@ -38,12 +39,14 @@ class Plan:
     ends: datetime | None
     why: str = ""
     words: str = ""
+    later_from: datetime | None = None
 
     def to_json(self) -> dict[str, object]:
         """The documented shape."""
         return {
             "letters": self.letters,
             "later": self.later,
+            "later_from": self.later_from.isoformat() if self.later_from else None,
             "begins": self.begins.isoformat(),
             "ends": self.ends.isoformat() if self.ends else None,
             "why": self.why,
@@ -75,6 +78,7 @@ def end_of(house: House, mailing_id: int, now: datetime, rate: float | None = No
     else:
         others = workload.beside(mailing_id)
         plan = _planned(house, view, found, others, starts, mailing.not_after, rate or ASSUMED_RATE)
+    plan = replace(plan, later_from=found.later_from)
     return replace(plan, words=_before(house, plan, now) if mailing.started_at is None else _while(house, plan, now))
 
 
@@ -151,10 +155,16 @@ def _before(house: House, plan: Plan, now: datetime) -> str:
 
 def _while(house: House, plan: Plan, now: datetime) -> str:
     """`1,240 letters left; ends Thursday 14:10`."""
-    later = f", and {plan.later:,} to be tried again later" if plan.later else ""
+    later = f", and {plan.later:,} to be tried again {_from(house, plan, now)}" if plan.later else ""
     if not plan.letters:
         return f"no letter left{later}"
     return f"{_letters(plan.letters)} left{later}; {_ending(house, plan, now)}"
+
+
+def _from(house: House, plan: Plan, now: datetime) -> str:
+    if plan.later_from is None:
+        return "when somebody resumes the mailing"
+    return f"from {brief(plan.later_from, house.config.organisation.time_zone, now)} on"
 
 
 def _ending(house: House, plan: Plan, now: datetime, beside: datetime | None = None) -> str:

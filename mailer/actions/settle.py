@@ -12,7 +12,7 @@ from mailer.core.configkind import Uncertain
 from mailer.core.delivery import CopyState, Judged, refuses_us
 from mailer.core.reply import Answer
 from mailer.core.returning import Answered, answered
-from mailer.core.schedule import next_attempt
+from mailer.core.schedule import RetryCalendar, next_attempt
 from mailer.core.verdict import Class, Effect, judge_mailbox, rule
 from mailer.house import House
 from mailer.models import Copy, Mailing, Notice, SuppressionReason, departure, destination, outbox, returns
@@ -128,7 +128,10 @@ def retry(
     """The state to write, and when to try again: a deferral without a next time has expired."""
     if judged.state is CopyState.DEFERRED:
         give_up = timedelta(hours=house.config.sending.give_up_hours)
-        again = next_attempt(attempts, first_attempt_at, now, give_up, spread=spread, not_after=not_after)
+        calendar = RetryCalendar.of(house.config.sending.retry_minutes)
+        again = next_attempt(
+            attempts, first_attempt_at, now, give_up, spread=spread, not_after=not_after, calendar=calendar
+        )
         return (CopyState.DEFERRED, again) if again else (CopyState.EXPIRED, None)
     # It goes by whichever relay takes letters, when one does: the relay that refused us rests.
     return judged.state, now if refuses_us(judged) else None

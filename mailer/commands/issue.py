@@ -230,8 +230,8 @@ def _title(desk: Desk, each: MailingFigures) -> str:
     return desk.house.title(each.list, each.region)
 
 
-def report(desk: Desk, *, issue: int) -> None:
-    """What became of everyone."""
+def report(desk: Desk, *, issue: int, people: bool = False) -> None:
+    """What became of everyone; with `people`, who has no letter, and why."""
     found = reports.issue_report(desk.actor, desk.house, issue)
     desk.say(f"Issue {issue}, {found.state}: {found.subject}")
     for each in found.mailings:
@@ -243,7 +243,15 @@ def report(desk: Desk, *, issue: int) -> None:
         desk.table("What came back", ("kind", "#reports"), each.bounces.items())
     if not found.mailings:
         desk.say("It is not scheduled.")
-    desk.answer(found.to_json())
+    if not people:
+        desk.answer(found.to_json())
+        return
+    without = reports.without_letter(desk.actor, desk.house, issue, desk.now)
+    rows = [(each.number, each.member, each.outcome, each.because, each.attempts) for each in without]
+    desk.table("Who has no letter, or none yet", ("number", "name", "outcome", "because", "#tries"), rows)
+    if unseen := sum(reports.without(each) for each in found.mailings) - len(without):
+        desk.say(f"So have {unseen} more, who live in no region of yours today.")
+    desk.answer(found.to_json() | {"people": [each.to_json() for each in without]})
 
 
 def _in_words(reasons: object) -> list[tuple[str, int]]:

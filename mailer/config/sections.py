@@ -39,6 +39,7 @@ from mailer.core.kind import (
     whole,
 )
 from mailer.core.quiet import NO_QUIET_HOURS, QuietHours
+from mailer.core.schedule import RETRY_MINUTES
 
 _SELECTOR = matching("letters, digits and hyphens", r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
@@ -161,6 +162,10 @@ class Sending:
     grace_minutes: int = field(default=120, metadata=of(whole(1, 10_080)))
     not_after_hours: int = field(default=48, metadata=of(whole(1, 720)))
     prepare_ahead_minutes: int = field(default=30, metadata=of(whole(0, 1440)))
+    retry_minutes: tuple[int, ...] = field(
+        default=RETRY_MINUTES,
+        metadata=of(many(whole(30, 1440), "a list of whole numbers from 30 to 1440", least=1, twice=True)),
+    )
     give_up_hours: int = field(default=96, metadata=of(whole(1, 240)))
     uncertain: Uncertain = field(default=Uncertain.KEEP, metadata=of(UNCERTAIN))
     quiet_hours: QuietHours = field(default=NO_QUIET_HOURS, metadata=of(QUIET))

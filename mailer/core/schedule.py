@@ -9,6 +9,7 @@ Law of this file (standards T3, T23; RFC 5321 section 4.5.4.1; stack.md 4.5; des
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -94,12 +95,16 @@ class RetryCalendar:
     first: tuple[Wait, ...]
     later: Wait
 
+    @classmethod
+    def of(cls, minutes: Sequence[int]) -> "RetryCalendar":
+        """The least waits in minutes, the last one for all later failures; each is spread over half as much again."""
+        waits = [Wait(least, least * 3 / 2) for least in (timedelta(minutes=each) for each in minutes)]
+        return cls(tuple(waits[:-1]), waits[-1])
 
-RETRY_CALENDAR = RetryCalendar(
-    first=(Wait(timedelta(minutes=30), timedelta(minutes=50)),),
-    later=Wait(timedelta(hours=2), timedelta(hours=3)),
-)
-"""The RFC's advice: two tries in the first hour, then one every two or three hours."""
+
+#: The RFC's advice: two tries in the first hour, then one every two or three hours.
+RETRY_MINUTES = (30, 120)
+RETRY_CALENDAR = RetryCalendar.of(RETRY_MINUTES)
 
 
 def local_time(text: str, zone: str) -> LocalTime:

@@ -24,6 +24,7 @@ from mailer.demo import diary, mailbag
 from mailer.demo.mailbag import Item, Sort
 from mailer.demo.people import CHAIR, NOTICES
 from mailer.demo.proof import taken
+from mailer.house import open_house
 from mailer.reports import WithoutLetter
 
 _WORDS: Mapping[str, tuple[str, str]] = {
@@ -180,7 +181,8 @@ def _groups(told: Mapping[str, Any]) -> tuple[Group, ...]:
 def _results(told: Mapping[str, Any], groups: tuple[Group, ...]) -> tuple[Result, ...]:
     if "end" not in told:
         return ()
-    chair = access.actor_by_email(CHAIR, datetime.now(UTC).date())
+    now = datetime.now(UTC)
+    chair, house = access.actor_by_email(CHAIR, now.date()), open_house(settings.CONFIG)
     subjects = {group.title: group.items[0].subject for group in groups}
     return tuple(
         Result(
@@ -190,7 +192,7 @@ def _results(told: Mapping[str, Any], groups: tuple[Group, ...]) -> tuple[Result
             shares=_shares(figures["outcomes"]),
             taken=taken(figures["copies"]),
             counted=figures["server_counted"],
-            without=_by_reason(reports.without_letter(chair, sending["issue"])),
+            without=_by_reason(reports.without_letter(chair, house, sending["issue"], now)),
         )
         for sending, figures in zip(told["sendings"], told["end"]["mailings"], strict=True)
     )

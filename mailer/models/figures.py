@@ -2,16 +2,17 @@
 
 from collections.abc import Collection, Iterator
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Case, CharField, Count, F, When
+from django.db.models import Case, CharField, Count, F, Q, QuerySet, When
 
 from mailer.core.delivery import OPEN, Outcome
 from mailer.models.bounce import Bounce
-from mailer.models.copy import Copy, Delivery
+from mailer.models.copy import ARRIVED, Copy, Delivery
 from mailer.models.issue import Revision
 from mailer.models.mailing import Mailing
+from mailer.models.member import Member
 
 
 def outcomes(mailing_id: int) -> dict[str, int]:
@@ -85,18 +86,30 @@ def bounces(mailing_id: int) -> dict[str, int]:
     return dict(rows.annotate(count=Count("pk")).order_by("kind").values_list("kind", "count"))
 
 
-def who_got_none(mailing_id: int) -> Iterator[tuple[str, str, str]]:
-    """(name, outcome, reason or last reply) of everyone to whom no letter was accepted, by name."""
-    rows = Delivery.unscoped.filter(mailing=mailing_id).exclude(
-        outcome=Outcome.CARRIED, copy__state__in=("accepted", "complained")
+class GotNone(NamedTuple):
+    """Someone to whom no letter was accepted: why, or what was last said, and when it is tried again."""
+
+    number: str
+    name: str
+    outcome: str
+    detail: str
+    attempts: int = 0
+    again_at: datetime | None = None
+
+
+def who_got_none(mailing_id: int, members: QuerySet[Member]) -> Iterator[GotNone]:
+    """Everyone of these members to whom no letter of a mailing was accepted, and those erased since, by name."""
+    rows = Delivery.unscoped.filter(Q(member__in=members) | Q(member=None), mailing=mailing_id).exclude(
+        outcome=Outcome.CARRIED, copy__state__in=ARRIVED
     )
     named = rows.select_related("member", "copy").order_by("member__name", "pk")
     for row in named.iterator(chunk_size=2000):
-        name = row.member.name if row.member else "somebody erased since"
+        number, name = (row.member.number, row.member.name) if row.member else ("", "somebody erased since")
         if row.outcome == Outcome.CARRIED and row.copy:
-            yield name, row.copy.state, row.copy.reply_text
+            copy = row.copy
+            yield GotNone(number, name, copy.state, copy.reply_text, copy.attempts, copy.next_attempt_at)
         else:
-            yield name, row.outcome, row.reason
+            yield GotNone(number, name, row.outcome, row.reason)
 
 
 def subject_of(issue_id: int) -> str:

@@ -1,12 +1,12 @@
 """How many letters there are to hand over, and how many went: what a plan is made of. Reads only."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Q
+from django.db.models import Count, Min, Q
 
 from mailer.core.audience import AllowList, Rule
 from mailer.core.delivery import CopyState, Outcome
@@ -32,16 +32,21 @@ class Waiting:
     now: int
     later: int
     by_domain: dict[str, int]
+    #: When the first is tried again, if one has a time of its own.
+    later_from: datetime | None = None
 
 
 def waiting(mailing_id: int, domains: Collection[str]) -> Waiting:
     """What is left of a mailing whose deliveries have been made."""
     copies = Copy.unscoped.filter(mailing=mailing_id)
-    now, later = (copies.filter(those).count() for those in (_FIRST_TRY, _LATER))
+    now = copies.filter(_FIRST_TRY).count()
+    later = copies.filter(_LATER).aggregate(count=Count("pk"), first=Min("next_attempt_at"))
+    found = Waiting(now, later["count"], {}, later["first"])
     if not domains:
-        return Waiting(now, later, {})
+        return found
     chosen = copies.filter(_FIRST_TRY, mailbox__domain__in=domains).values("mailbox__domain")
-    return Waiting(now, later, dict(chosen.annotate(count=Count("pk")).values_list("mailbox__domain", "count")))
+    by_domain = dict(chosen.annotate(count=Count("pk")).values_list("mailbox__domain", "count"))
+    return replace(found, by_domain=by_domain)
 
 
 def expected(rule: Rule, today: date, allow_list: AllowList | None, domains: Collection[str]) -> Waiting:

@@ -154,6 +154,16 @@ def test_a_mailbox_that_was_full_until_the_end_of_its_time_has_a_point_against_i
     assert Mailbox.unscoped.get().soft_count == 1
 
 
+def test_the_back_off_is_what_the_configuration_says(office: Office) -> None:
+    config = office.house.config
+    office.house = replace(office.house, config=replace(config, sending=replace(config.sending, retry_minutes=(90,))))
+    one(office, defers("450 4.2.1 Busy"))
+    office.send_all()
+    again = copy_to(ANN).next_attempt_at
+    assert again is not None
+    assert timedelta(minutes=90) <= again - office.now <= timedelta(minutes=135)
+
+
 def test_an_exhausted_quota_is_tried_again_when_the_relay_has_rested(office: Office) -> None:
     one(office, refuses("550 5.4.5 Daily quota"), accepts())
     office.send_all()

@@ -85,10 +85,17 @@ def test_while_it_runs_what_is_left_is_told(office: Office) -> None:
     assert end_of(office.house, mailing, office.now).words == "6 letters left; ends Friday 11:02"
     assert end_of(office.house, mailing, office.now, rate=6 / 7200).words == "6 letters left; ends Friday 13:01"
     Copy.unscoped.filter(mailbox__address="m0@example.net").update(state="claimed", claim=1, claimed_by="w")
-    Copy.unscoped.filter(mailbox__address="m0@example.net").update(state="deferred", attempts=1)
+    Copy.unscoped.filter(mailbox__address="m0@example.net").update(
+        state="deferred", attempts=1, next_attempt_at=office.now + timedelta(minutes=40)
+    )
     told = end_of(office.house, mailing, office.now)
-    assert told.words == "5 letters left, and 1 to be tried again later; ends Friday 11:02"
-    assert (told.letters, told.later) == (5, 1)
+    assert told.words == "5 letters left, and 1 to be tried again from Friday 11:41 on; ends Friday 11:02"
+    assert (told.letters, told.later, told.later_from) == (5, 1, office.now + timedelta(minutes=40))
+    for state in ("queued", "claimed", "held"):
+        Copy.unscoped.filter(next_attempt_at__isnull=False).update(state=state)
+    Copy.unscoped.filter(state="held").update(next_attempt_at=None)
+    told = end_of(office.house, mailing, office.now)
+    assert told.words == "5 letters left, and 1 to be tried again when somebody resumes the mailing; ends Friday 11:02"
 
 
 @pytest.mark.usefixtures("members")

@@ -136,7 +136,7 @@ def test_a_report_does_not_invent_what_the_server_said(
         claim, ids = outbox.claim(office.mailing(issue).pk, "dead", now=office.now, lease=timedelta(minutes=15), most=1)
     remains(Remains("dead", (Marked(claim, ids[0], mark),)))
     recover(office.house, office.now)
-    (row,) = reports.without_letter(access.actor_by_email("anne@example.org", TODAY), issue)
+    (row,) = reports.without_letter(access.actor_by_email("anne@example.org", TODAY), office.house, issue, office.now)
     assert row.because == because
 
 

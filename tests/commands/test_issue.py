@@ -3,6 +3,7 @@
 import email
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from email import policy
 from pathlib import Path
 
@@ -184,6 +185,27 @@ def test_status_and_report_have_their_documented_shapes(mailer: Mailer, issue: i
     assert (short["state"], short["copies_decided"], short["copies"]) == ("scheduled", 0, 0)
     assert "scheduled, due Friday" in mailer("issue", "status", issue, *BY).stdout
     assert "scheduled, 0 candidates" in mailer("issue", "report", issue, *BY).stdout
+
+
+def test_who_has_no_letter_is_named_with_the_reason_and_the_next_try(mailer: Mailer, house: House) -> None:
+    anne()
+    ann = join(house, "Ann Smith", "ann@example.org")
+    mailing = mailing_row(house, MailingState.SENDING)
+    copy = copy_row(mailing, "queued", mailbox=ann.mailbox)
+    Delivery.unscoped.create(mailing=mailing, member=ann, copy=copy, outcome="carried")
+    for state in ("claimed", "deferred"):
+        Copy.unscoped.update(state=state, claim=1, claimed_by="w" * (state == "claimed"))
+    Copy.unscoped.update(next_attempt_at=NOW + timedelta(minutes=40), attempts=2, reply_text="Greylisted")
+    told = answer(mailer("issue", "report", mailing.issue_id, "--people", "--json", *BY))
+    (person,) = told["people"]  # type: ignore[misc]
+    assert person["member"] == "Ann Smith"
+    assert person["because"].startswith("their mail server puts it off, and it is tried again Friday ")
+    assert person["because"].endswith(": Greylisted")
+    assert (person["attempts"], person["again_at"]) == (2, (NOW + timedelta(minutes=40)).isoformat())
+    assert "people" not in answer(mailer("issue", "report", mailing.issue_id, "--json", *BY))
+    shown = mailer("issue", "report", mailing.issue_id, "--people", *BY).stdout
+    assert "Ann Smith" in shown
+    assert "more, who live" not in shown
 
 
 @pytest.mark.parametrize(

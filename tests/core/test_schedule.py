@@ -253,7 +253,7 @@ def attempts_made(
 def test_two_tries_in_the_first_hour_then_one_every_two_or_three(spread: int) -> None:
     made = attempts_made(spread)
     waits = [later - earlier for earlier, later in pairwise(made)]
-    assert timedelta(minutes=30) <= waits[0] < timedelta(minutes=50)
+    assert timedelta(minutes=30) <= waits[0] < timedelta(minutes=45)
     assert all(timedelta(hours=2) <= wait < timedelta(hours=3) for wait in waits[1:])
     assert GIVE_UP <= made[-1] - NOW < GIVE_UP + timedelta(hours=3)
     assert made == attempts_made(spread)
@@ -286,6 +286,15 @@ def test_a_calendar_is_data_but_never_quicker_than_half_an_hour() -> None:
         Wait(LEAST_RETRY - timedelta(seconds=1), timedelta(hours=1))
     with pytest.raises(ScheduleError):
         Wait(timedelta(hours=2), timedelta(hours=1))
+
+
+def test_a_calendar_of_minutes_keeps_its_last_number_for_all_later_tries() -> None:
+    calendar = RetryCalendar.of((30, 60, 240))
+    waits = [later - earlier for earlier, later in pairwise(attempts_made(1, calendar=calendar))]
+    least = [timedelta(minutes=30), timedelta(hours=1), *[timedelta(hours=4)] * (len(waits) - 2)]
+    assert len(waits) > 5
+    assert all(short <= wait < short * 3 / 2 for short, wait in zip(least, waits, strict=True))
+    assert RetryCalendar.of((45,)) == RetryCalendar((), Wait(timedelta(minutes=45), timedelta(minutes=67.5)))
 
 
 def test_a_longer_give_up_time_tries_for_longer() -> None:
