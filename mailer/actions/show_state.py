@@ -19,6 +19,8 @@ from mailer.core.watch import is_fresh
 from mailer.house import House
 from mailer.models import Mailing, alarm, worker_row
 
+#: Alarms about a mailing, which not everybody may see.
+_OF_A_MAILING = (AlarmKind.MAILING_PAUSED, AlarmKind.LETTERS_HELD)
 _SHOWN = (MailingState.PREPARING, MailingState.SENDING, MailingState.PAUSED, MailingState.STOPPED)
 
 
@@ -87,7 +89,7 @@ def site_state(actor: Actor, house: House, now: datetime) -> SiteState:
     shown = [row for row in access.mailings(actor).order_by("starts_at", "pk") if row.state in _SHOWN]
     numbers = {str(row.pk) for row in shown}
     return SiteState(
-        tuple(each for each in _ringing(now) if each.kind != AlarmKind.MAILING_PAUSED or each.about in numbers),
+        tuple(each for each in _ringing(now) if each.kind not in _OF_A_MAILING or each.about in numbers),
         tuple(
             WorkerShown(
                 row.name,

@@ -47,12 +47,18 @@ def watch_site(house: House, host: str, now: datetime) -> None:
     watch_workers(house, now)
     paused = {str(number): f"Mailing {number}: {reason}" for number, reason in backlog.paused().items()}
     _follow(AlarmKind.MAILING_PAUSED, paused, now)
+    held = {str(number): _held_in_words(number, *some) for number, some in backlog.held().items()}
+    _follow(AlarmKind.LETTERS_HELD, held, now)
     full = disk_is_low(house)
     _follow(AlarmKind.DISK_LOW, {host: full} if full else {}, now, host=host)
     _forget_hosts_that_left(host, now)
     reason = why_not(house)
     _follow(AlarmKind.RESTORED, {"": reason} if reason else {}, now)
     _follow_relays(house, now)
+
+
+def _held_in_words(mailing: int, count: int, said: str) -> str:
+    return f"Mailing {mailing}: {count} {'letter is' if count == 1 else 'letters are'} held. {said}".strip()
 
 
 def _follow_relays(house: House, now: datetime) -> None:

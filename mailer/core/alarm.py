@@ -29,6 +29,7 @@ class AlarmKind(StrEnum):
     RELAY_TLS = "relay_tls"
     RELAY_QUOTA = "relay_quota"
     MAILING_PAUSED = "mailing_paused"
+    LETTERS_HELD = "letters_held"
     BACKLOG = "backlog"
     NO_WORKER = "no_worker"
     CLOCK_OFF = "clock_off"
@@ -85,6 +86,13 @@ ADVICE: Mapping[AlarmKind, Advice] = {
         "A mailing is paused",
         "Read its reason, mend it, then `mailer issue resume`; or `mailer issue cancel`.",
         stops=False,
+    ),
+    AlarmKind.LETTERS_HELD: Advice(
+        "Letters wait for a person",
+        "The fault is ours or the mail server's, not theirs: `mailer issue report` with `--people` names them."
+        " Mend it, then `mailer issue resume` tries them again; else they are given up when the mailing is over.",
+        stops=False,
+        patience=_A_MOMENT,
     ),
     AlarmKind.BACKLOG: Advice(
         "Letters wait, and no worker moves them",

@@ -14,7 +14,7 @@ from mailer.core.standing import Doubt
 from mailer.core.throttle import Backoff
 from mailer.core.watch import Clocks, SignOfLife, WorkerState
 from mailer.house import House
-from mailer.models import Mailing, WorkerRow, alarm, halt, relay_state
+from mailer.models import Copy, Mailing, WorkerRow, alarm, halt, relay_state
 from mailer.transport.relay import FaultKind
 from tests.actions.alarms import DISK, HOST, ringing
 from tests.models.rows import copy_row, mailing_row
@@ -98,6 +98,20 @@ def test_a_mailing_that_paused_rings_until_somebody_moves_it(house: House, room:
     assert alarm.ringing()[0].words == f"Mailing {mailing.pk}: The mail server: 535 5.7.8"
     Mailing.unscoped.update(state=MailingState.CANCELLED)
     assert watch(house) == []
+
+
+def test_letters_that_wait_for_a_person_ring_while_their_mailing_goes_on(house: House, room: list[int]) -> None:
+    """Fewer than pause a mailing: they would be given up at its end, and nobody would have heard of them."""
+    mailing = mailing_row(house, MailingState.SENDING)
+    for state in ("accepted", "held", "held", "deferred"):
+        copy_row(mailing, state, reply_text="5.7.1 <ann@example.org> not with this content")
+    copy_row(mailing, "held", next_attempt_at=NOW)
+    copy_row(mailing_row(house, MailingState.PAUSED), "held")
+    assert (AlarmKind.LETTERS_HELD, str(mailing.pk)) in watch(house)
+    row = next(row for row in alarm.ringing() if row.kind == AlarmKind.LETTERS_HELD)
+    assert row.words == f"Mailing {mailing.pk}: 2 letters are held. 5.7.1 <(an address)> not with this content"
+    Copy.unscoped.filter(state="held").update(state="queued")
+    assert AlarmKind.LETTERS_HELD not in [kind for kind, _ in watch(house)]
 
 
 def test_a_disk_that_is_nearly_full_is_its_hosts_own_affair(house: House, room: list[int]) -> None:
