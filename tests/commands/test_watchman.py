@@ -12,6 +12,7 @@ from mailer.core.alarm import AlarmKind
 from mailer.core.mailing import MailingState
 from mailer.house import House
 from mailer.models import Alarm
+from mailer.transport.departures import DepartureLog
 from tests.models.rows import copy_row, mailing_row
 from tests.world import NOW
 
@@ -41,10 +42,12 @@ def test_it_holds_back_room_for_who_leaves(watchman: Watchman, house: House) -> 
 
 
 def test_where_no_room_can_be_held_back_that_is_said(
-    watchman: Watchman, house: House, caplog: pytest.LogCaptureFixture
+    watchman: Watchman, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    house.config.data.departures.parent.mkdir(parents=True, exist_ok=True)
-    house.config.data.departures.write_text("a file stands where the folder should be")
+    def refuse(_: DepartureLog) -> None:
+        raise OSError("Not a directory")
+
+    monkeypatch.setattr(DepartureLog, "hold_room", refuse)
     watchman.look()
     assert "No room could be held back" in caplog.text
 
