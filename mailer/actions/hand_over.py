@@ -153,7 +153,7 @@ class Sender:
             letter.batch.heard(letter.claimed, answer, now)
             if answer is not None and (via.was_ill or not answer.accepted):
                 self._heard(via, answer)
-        if self.stopping():
+        if self.stopping() or not self._part:
             self._abandon_all()
         # A slow server asks for nothing for a long time, and claims are renewed here.
         self.look_around()
@@ -186,9 +186,9 @@ class Sender:
 
     def _next(self) -> Letter | None:
         """What the wire takes next: the one-off letters first."""
-        if self.stopping():
-            return None
         self.look_around()
+        if self.stopping() or not self._part:
+            return None
         for batch in self._batches:
             if batch.waiting and (letter := batch.next_letter()) is not None:
                 return letter
@@ -383,8 +383,6 @@ class Sender:
         self._part = own_part(via.limits.connections, self.pulse.sign, self.clock())
         if self._part:
             self._wires[via.name].bear(self._part)
-        else:
-            self._abandon_all()
 
     def _lets_us_in(self, ill: Chosen) -> bool:
         """Whether a relay that was ill does again; asked in passing, while letters go by another."""

@@ -72,7 +72,7 @@ class Pool:
     ) -> None:
         self._ticks = ticks
         self._patience = patience
-        #: Since when a first connection is waited for.
+        #: Since when there is no connection, and one is waited for.
         self._knocked_at = 0.0
         self._letters_a_lane = letters_a_lane
         self._width = Width(most, ticks)
@@ -202,6 +202,7 @@ class Pool:
         self._forget(number)
 
     def _forget(self, number: int) -> None:
+        self._knocked_at = self._ticks()
         del self._lanes[number]
         self._idle.pop(number, None)
 

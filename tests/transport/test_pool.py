@@ -319,6 +319,35 @@ def test_who_has_another_server_to_go_to_waits_not_long_for_the_first_connection
     assert not pool.has_session
 
 
+def test_a_server_that_let_us_in_is_waited_for_anew_when_the_connection_ends(wire: MakeWire) -> None:
+    """More connections had been on their way for long when the only one ended; that alone is no fault."""
+    server, now = wire(), 0.0
+    dials, goes_on = iter(range(1000)), threading.Event()
+
+    def make() -> Lane:
+        if next(dials) == 0:
+            return connect(relay_to(server)).lane
+        goes_on.wait(5)
+        raise ConnectionRefusedError("late")
+
+    pool, sending = Pool(make, lambda: now, patience=20.0, letters_a_lane=2), Sending(2)
+    last = sending.waiting.pop(0)
+    sending.by(pool)
+    now = 100.0
+    sending.waiting.append(last)
+    for _ in range(_STEPS):
+        sending.take(pool.step(_WAIT, sending.source))
+        if not pool.has_session:
+            break
+    assert len(sending.answers) == 2
+    assert not pool.has_session
+    for now, is_fault in ((100.0, False), (119.0, False), (120.0, True)):
+        pool.step(0, sending.source)
+        assert (pool.take_fault() is not None) == is_fault, now
+    goes_on.set()
+    pool.drop()
+
+
 def test_a_connection_that_is_there_waits_for_no_other(wire: MakeWire) -> None:
     now = 0.0
     pool = Pool(lambda: connect(relay_to(server)).lane, lambda: now, patience=20.0)
