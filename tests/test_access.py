@@ -19,6 +19,7 @@ from mailer.house import House
 from mailer.models import Delivery, Event, Issue, Mailing, Member, User
 from mailer.models import Office as OfficeRow
 from mailer.transport.journal import Journal
+from mailer.transport.memory import refuses
 from tests.actions.office import LETTER, Office
 from tests.world import NOW, TODAY, Draw, anne, bart, join, office, sima, stream
 
@@ -216,6 +217,23 @@ def test_of_those_without_a_letter_who_moved_away_is_not_named(scene: Scene) -> 
     assert names(bart()) == names(anne()) == ["Norfolk Person"]
     roll.set_regions(refused, [region_number("suffolk")], TODAY)
     assert (names(bart()), names(anne())) == ([], ["Norfolk Person"])
+
+
+def test_of_who_was_erased_a_report_says_no_more_than_what_became_of_the_letter(scene: Scene) -> None:
+    scene.office.relay.script("norfolk@example.org", refuses("550 5.1.1 <norfolk@example.org>: No such mailbox"))
+    scene.office.now += timedelta(hours=1, minutes=1)
+    scene.office.ring()
+    scene.office.send_all()
+    issue = scene.issues["norfolk"]
+    told = lambda actor: reports.without_letter(actor, scene.house, issue, NOW)  # noqa: E731
+    for actor in (anne(), bart()):
+        (known,) = told(actor)
+        assert (known.member, "<norfolk@example.org>" in known.because) == ("Norfolk Person", True)
+    Delivery.unscoped.filter(mailing__issue=issue).update(member=None)
+    for actor in (anne(), bart()):
+        (erased,) = told(actor)
+        assert (erased.number, erased.member) == ("", "somebody erased since")
+        assert erased.because == "their mail server refused it"
 
 
 def test_a_parent_regions_coordinator_reaches_down_and_not_up(house: House) -> None:

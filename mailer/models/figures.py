@@ -98,7 +98,10 @@ class GotNone(NamedTuple):
 
 
 def who_got_none(mailing_id: int, members: QuerySet[Member]) -> Iterator[GotNone]:
-    """Everyone of these members to whom no letter of a mailing was accepted, and those erased since, by name."""
+    """Everyone of these members to whom no letter of a mailing was accepted, and those erased since, by name.
+
+    Of who was erased no server's words are told: servers quote the address (standards P14).
+    """
     rows = Delivery.unscoped.filter(Q(member__in=members) | Q(member=None), mailing=mailing_id).exclude(
         outcome=Outcome.CARRIED, copy__state__in=ARRIVED
     )
@@ -106,8 +109,8 @@ def who_got_none(mailing_id: int, members: QuerySet[Member]) -> Iterator[GotNone
     for row in named.iterator(chunk_size=2000):
         number, name = (row.member.number, row.member.name) if row.member else ("", "somebody erased since")
         if row.outcome == Outcome.CARRIED and row.copy:
-            copy = row.copy
-            yield GotNone(number, name, copy.state, copy.reply_text, copy.attempts, copy.next_attempt_at)
+            copy, said = row.copy, row.copy.reply_text if row.member else ""
+            yield GotNone(number, name, copy.state, said, copy.attempts, copy.next_attempt_at)
         else:
             yield GotNone(number, name, row.outcome, row.reason)
 
