@@ -1,7 +1,7 @@
 """`mailer issue`: write, look, schedule, steer, and see what became of everyone."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -168,6 +168,7 @@ def status(desk: Desk, *, issue: int, watch: bool = False) -> None:
     desk.say(f"Issue {issue}, {found.state}: {found.subject}")
     for each in found.mailings:
         _say_status(desk, each)
+    _say_uncertain(desk, issue, [each.figures for each in found.mailings])
     if not found.mailings:
         desk.say("It is not scheduled.")
     desk.answer(
@@ -207,6 +208,12 @@ def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts.items())
 
 
+def _say_uncertain(desk: Desk, issue: int, mailings: Iterable[MailingFigures]) -> None:
+    if uncertain := sum(each.outcomes.get(CopyState.UNCERTAIN, 0) for each in mailings):
+        people = "1 person" if uncertain == 1 else f"{uncertain:,} people"
+        desk.say(f"Whether {people} got it nobody can say. `mailer issue again {issue}` sends it to them once more.")
+
+
 def _status_json(each: MailingStatus) -> dict[str, object]:
     figures, progress = each.figures, each.progress
     return {
@@ -241,6 +248,7 @@ def report(desk: Desk, *, issue: int, people: bool = False) -> None:
         desk.table("Withdrawn at the last moment, because", ("reason", "#people"), _in_words(each.withdrawn))
         desk.table("Copies on the wire", ("state", "#copies"), each.copies.items())
         desk.table("What came back", ("kind", "#reports"), each.bounces.items())
+    _say_uncertain(desk, issue, found.mailings)
     if not found.mailings:
         desk.say("It is not scheduled.")
     if not people:
@@ -250,7 +258,9 @@ def report(desk: Desk, *, issue: int, people: bool = False) -> None:
     rows = [(each.number, each.member, each.outcome, each.because, each.attempts) for each in without]
     desk.table("Who has no letter, or none yet", ("number", "name", "outcome", "because", "#tries"), rows)
     if unseen := sum(reports.without(each) for each in found.mailings) - len(without):
-        desk.say(f"So have {unseen} more, who live in no region of yours today.")
+        desk.say(f"Without a letter, and living in no region of yours today: {unseen:,}.")
+    elif not rows and any(each.candidates for each in found.mailings):
+        desk.say("Everyone it is meant for has their letter.")
     desk.answer(found.to_json() | {"people": [each.to_json() for each in without]})
 
 

@@ -205,7 +205,33 @@ def test_who_has_no_letter_is_named_with_the_reason_and_the_next_try(mailer: Mai
     assert "people" not in answer(mailer("issue", "report", mailing.issue_id, "--json", *BY))
     shown = mailer("issue", "report", mailing.issue_id, "--people", *BY).stdout
     assert "Ann Smith" in shown
-    assert "more, who live" not in shown
+    assert "no region of yours" not in shown
+    assert "Whether" not in shown
+    assert "Everyone" not in shown
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ("accepted", "Everyone it is meant for has their letter."),
+        (
+            "uncertain",
+            "Whether 1 person got it nobody can say. `mailer issue again {issue}` sends it to them once more.",
+        ),
+    ],
+)
+def test_a_report_ends_with_what_is_to_be_done(mailer: Mailer, house: House, state: str, says: str) -> None:
+    anne()
+    ann = join(house, "Ann Smith", "ann@example.org")
+    mailing = mailing_row(house, MailingState.SENDING)
+    copy = copy_row(mailing, "queued", mailbox=ann.mailbox)
+    Delivery.unscoped.create(mailing=mailing, member=ann, copy=copy, outcome="carried")
+    Copy.unscoped.update(state="claimed", claim=1, claimed_by="w")
+    Copy.unscoped.update(state=state, decided_at=NOW)
+    shown = " ".join(mailer("issue", "report", mailing.issue_id, "--people", *BY).stdout.split())
+    assert says.format(issue=mailing.issue_id) in shown
+    status = " ".join(mailer("issue", "status", mailing.issue_id, *BY).stdout.split())
+    assert ("issue again" in status) == (state == "uncertain")
 
 
 @pytest.mark.parametrize(
