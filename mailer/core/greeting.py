@@ -1,8 +1,8 @@
 """What a copy calls the people it speaks to: as display name, in the text and in the HTML (F16, F19, S1).
 
-All but the display name are quoted-printable without the soft break that closes them. Names of letters, single spaces
-and hyphens take a quick way, and those of a whole claim are looked at together; all others take the slow way, which is
-always right.
+All but the display name are quoted-printable without the soft break that closes them. Names of letters, digits, single
+spaces and hyphens take a quick way, and those of a whole claim are looked at together; all others take the slow way,
+which is always right.
 """
 
 import binascii
@@ -59,9 +59,9 @@ def called_plainly(households: Sequence[tuple[str, ...]]) -> list[Called | None]
 
 
 def _lettered(name: str) -> Called | None:
-    """A name of letters of any script: they are the same in text and in HTML, and one encoded-word holds them."""
+    """A name of letters and digits of any script: they are the same in text and in HTML, and one encoded-word holds them."""
     bare = name.replace(" ", "").replace("-", "")
-    if not bare.isalpha() or "  " in name or name[0] == " " or name[-1] == " " or name.startswith("From "):
+    if not bare.isalnum() or "  " in name or name[0] == " " or name[-1] == " " or name.startswith("From "):
         return None
     word = binascii.b2a_qp(name.encode("utf-8"), header=True)
     if len(word) > _LONGEST_PLAIN_NAME:
