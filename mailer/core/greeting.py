@@ -59,7 +59,7 @@ def called_plainly(households: Sequence[tuple[str, ...]]) -> list[Called | None]
 
 
 def _lettered(name: str) -> Called | None:
-    """A name of letters and digits of any script: they are the same in text and in HTML, and one encoded-word holds them."""
+    """Letters and digits of any script are the same in text and in HTML, and one encoded-word holds such a name."""
     bare = name.replace(" ", "").replace("-", "")
     if not bare.isalnum() or "  " in name or name[0] == " " or name[-1] == " " or name.startswith("From "):
         return None

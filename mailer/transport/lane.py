@@ -13,7 +13,7 @@ import contextlib
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import NamedTuple, Protocol
 
@@ -334,10 +334,8 @@ class Lane:
         elif self._refusal is not None:
             self._write_lone_dot(parcel)
         elif (following := self._last_look(parcel, source)) is not None:
-            envelope = parcel.envelope
-            parts = envelope.parts if envelope.is_fit else (dot_stuffed(envelope.payload),)
             self._expected[0] = _FINAL_DOT, parcel
-            self._out.say_letter(parts, following)
+            self._out.say_letter(*_as_written(parcel.envelope), following)
             self._write()
 
     def _last_look(self, parcel: Parcel, source: Source) -> bytes | None:
@@ -459,6 +457,14 @@ def ends_between_letters(step: Step, reply: Reply | None) -> bool:
     if reply is None:
         return step in _BETWEEN_LETTERS
     return reply.code == 421 and step in _BETWEEN_LETTERS and not (reply.status or "").startswith("4.7.")
+
+
+def _as_written(envelope: Envelope) -> tuple[Sequence[bytes], int]:
+    """A letter's content as it goes over the wire, and how many octets that is."""
+    if envelope.is_fit:
+        return envelope.parts, envelope.size
+    stuffed = dot_stuffed(envelope.payload)
+    return (stuffed,), len(stuffed)
 
 
 def _no_more() -> None:

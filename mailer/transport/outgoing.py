@@ -53,9 +53,11 @@ class Outgoing:
             self._pieces.append(octets)
             self._waiting += len(octets)
 
-    def say_letter(self, parts: Sequence[bytes], following: bytes) -> None:
-        """The content, its final dot, and what follows; of a large letter the last two are held until `say_dot`."""
-        octets = sum(map(len, parts))
+    def say_letter(self, parts: Sequence[bytes], octets: int, following: bytes) -> None:
+        """The content of so many octets, its final dot, and what follows.
+
+        Of a large letter the last two are held until `say_dot`.
+        """
         self._waiting += octets
         self.left = self._waiting + len(_DOT)
         # A socket gathers the parts itself; a record of TLS is of one piece.

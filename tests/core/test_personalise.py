@@ -121,7 +121,7 @@ def test_the_greeting_names_those_it_is_for(names: tuple[str, ...], greeting: st
 @example("Ann  Smith")
 @example(" Ann")
 @example("Ann-Marie O'Brien")
-@given(st.text(alphabet="ab \t=.é😀<&F", min_size=1, max_size=90).filter(lambda name: "\t" not in name))
+@given(st.text(alphabet="ab7² \t=.é😀<&F", min_size=1, max_size=90).filter(lambda name: "\t" not in name))
 def test_the_quick_way_and_the_slow_way_give_the_same_message(name: str) -> None:
     """A name that goes the quick way beside one that cannot: what is read out must not differ."""
     raw = built(sample_letter(), replace(VALUES, names=(name,)))

@@ -350,7 +350,7 @@ def test_what_a_server_cannot_take_is_answered_here_and_the_next_letter_goes_on(
 ) -> None:
     with Peer(replace(offers, pipelining=True)) as peer:
         peer.gives()
-        odd, plain = Post(envelope(is_fit=True)._replace(**letter)), Post(envelope(BEA, b"a: b\r\n"))
+        odd, plain = Post(replace(envelope(is_fit=True), **letter)), Post(envelope(BEA, b"a: b\r\n"))
         peer.waiting += (odd, plain)
         assert peer.lane.pull(peer.source)
         assert peer.lane.letters == 1

@@ -40,7 +40,7 @@ def test_letters_in_parts_arrive_whole_and_it_is_known_how_far_the_dot_is(
     out, said = outgoing(sock), b"DATA\r\n"
     out.say(said)
     for parts, following in letters:
-        out.say_letter(parts, following)
+        out.say_letter(parts, sum(map(len, parts)), following)
         said += b"".join(parts) + b".\r\n"
         dot, said = len(said), said + following
         while out.waits:
@@ -54,7 +54,7 @@ def test_a_letter_of_more_parts_than_a_socket_gathers_arrives_whole() -> None:
     sock = Reluctant(())
     out = outgoing(sock)
     parts = [b"%d\r\n" % number for number in range(5000)]
-    out.say_letter(parts, b"")
+    out.say_letter(parts, sum(map(len, parts)), b"")
     out.flush()
     assert sock.taken == b"".join(parts) + b".\r\n"
     assert not out.waits
@@ -63,7 +63,7 @@ def test_a_letter_of_more_parts_than_a_socket_gathers_arrives_whole() -> None:
 def test_of_a_large_letter_the_dot_is_held_until_it_is_said() -> None:
     sock = Reluctant((100_000, 0))
     out = outgoing(sock)
-    out.say_letter([b"x" * 99, *[b"y" * 1000] * 300], b"MAIL")
+    out.say_letter([b"x" * 99, *[b"y" * 1000] * 300], 300_099, b"MAIL")
     out.flush()
     assert (out.waits, out.is_at_dot, out.left) == (True, False, 300_099 + 3 - 100_000)
     out.flush()

@@ -1,6 +1,7 @@
 """What reaches the wire between DATA and the final dot: F3-F6, F17, S6, S7, M3, M10."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -151,7 +152,7 @@ def test_a_hostile_address_is_refused_before_anything_is_said(wire: MakeWire, ad
     server = wire()
     with connect(relay_to(server)) as session:
         for smtputf8 in (False, True):
-            bad = envelope()._replace(smtputf8=smtputf8, **{where: address})
+            bad = replace(envelope(), smtputf8=smtputf8, **{where: address})
             with pytest.raises(MailerError):
                 session.hand_over(bad)
     assert server.commands == ["EHLO mail.example.com", "QUIT"]
@@ -162,7 +163,7 @@ def test_an_empty_recipient_is_refused_but_an_empty_sender_is_the_null_path(wire
     with connect(relay_to(server)) as session:
         with pytest.raises(MailerError):
             session.hand_over(envelope(""))
-        session.hand_over(envelope()._replace(sender=""))
+        session.hand_over(replace(envelope(), sender=""))
     assert server.messages[0].mail.startswith("MAIL FROM:<> ")
 
 
