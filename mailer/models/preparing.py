@@ -28,7 +28,7 @@ Draw = Callable[[], int]
 
 _ALL_BITS, _OWN_BITS = (1 << 64) - 1, (1 << 52) - 1
 #: So many copies that were made together stand together in the queue: who claims them touches few pages.
-_BLOCK_BITS = 5
+_BLOCK_BITS = 6
 _PLACE_BITS = 40
 #: Successive multiples of the golden ratio, within the circle of all places, fall evenly between those before.
 _STRIDE = round((1 << _PLACE_BITS) * 0.618_033_988_749_895) | 1
